@@ -1,0 +1,33 @@
+# `make` builds, `make run` runs, `make test` shows that it is right. README.md says more.
+
+CARGO ?= cargo
+# Flags for parlor: make run ARGS="--http 127.0.0.1:9000"
+ARGS ?=
+
+.PHONY: build run test lint tools clean
+
+build:
+	$(CARGO) build --release --locked
+
+run:
+	@$(CARGO) run --release --locked -- $(ARGS)
+
+test: tools lint
+	$(CARGO) test --locked
+
+lint:
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+
+# What the tests run besides Rust. One tries README's examples as a reader would, and fetches the Python package that
+# those need, websocket-client, into target/. One fills a disk.
+tools:
+	@for tool in curl jq python3 mount; do \
+	  command -v $$tool >/dev/null || missing="$$missing $$tool"; \
+	done; \
+	command -v prlimit >/dev/null || missing="$$missing util-linux"; \
+	python3 -c 'import ensurepip, venv' 2>/dev/null || missing="$$missing python3-venv"; \
+	test -z "$$missing" || { echo "make test needs$$missing; on Debian: apt-get install$$missing" >&2; exit 1; }
+
+clean:
+	$(CARGO) clean

@@ -1,0 +1,290 @@
+//! The steps of a call that both transports share: whose it is, the limits, the hashing, and the
+//! command that it comes to. Knows no bytes; decides nothing that the rules decide.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use crate::clock;
+use crate::door::network;
+use crate::hub::{Caller, Hub, Target};
+use crate::model::*;
+use crate::rooms::check_name;
+use crate::scribe::Desk;
+use crate::secrets::{self, Passwords};
+
+pub struct Calls {
+    pub hub: Arc<Hub>,
+    pub desk: Desk,
+    passwords: Passwords,
+}
+
+/// A room to join, and how.
+pub struct Join<'a> {
+    pub room: RoomRef,
+    pub password: Option<&'a str>,
+    pub name: Option<String>,
+    pub request: Option<Uuid>,
+    /// Where the call came from.
+    pub from: IpAddr,
+}
+
+/// Somebody took a seat.
+pub struct Taken {
+    pub room: RoomNo,
+    pub user: UserNo,
+    /// The token made for a guest.
+    pub token: Option<String>,
+    /// The password that was given is the room's.
+    pub proved: bool,
+}
+
+impl Calls {
+    pub fn new(hub: Arc<Hub>, desk: Desk) -> Calls {
+        Calls {
+            hub,
+            desk,
+            passwords: Passwords::default(),
+        }
+    }
+
+    /// Who calls in a room, by the Identity rule; an open guest whose token is shown is sealed.
+    pub fn caller(
+        &self,
+        room: RoomRef,
+        user: Uuid,
+        token: Option<&str>,
+    ) -> Result<Caller, Refusal> {
+        let caller = self
+            .hub
+            .caller(room, user, token.map(secrets::hash_token), clock::now())?;
+        if caller.seal {
+            self.desk.ask(Act::Seal { user: caller.user })?;
+        }
+        Ok(caller)
+    }
+
+    /// The user of a token, which is sealed by showing it.
+    pub fn bearer(&self, token: &str) -> Result<User, Refusal> {
+        let (user, seal) = self.hub.bearer(secrets::hash_token(token), clock::now())?;
+        if seal {
+            self.desk.ask(Act::Seal { user: user.no })?;
+        }
+        Ok(user)
+    }
+
+    pub fn register(&self, username: String, password: &str) -> Result<UserNo, Refusal> {
+        check_name(&username)?;
+        // Known names are refused before the costly hash; the rules look again.
+        if self.hub.account(&username).is_some() {
+            return Err(Refusal::UsernameTaken);
+        }
+        let (id, avatar) = (Uuid::new_v4(), secrets::any_avatar()?);
+        let secret = self.passwords.hash(password)?;
+        match self.desk.ask(Act::Register {
+            id,
+            username,
+            secret,
+            avatar,
+        })? {
+            Reply::Registered(user) => Ok(user),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// A token for a username and its password.
+    pub fn login(
+        &self,
+        username: &str,
+        password: &str,
+        from: IpAddr,
+    ) -> Result<(String, User), Refusal> {
+        let target = Target::Account(crate::rooms::skeleton(username));
+        let from = network(from);
+        self.hub.may_try(from, &target)?;
+        let account = self.hub.account(username);
+        let right = match account.as_ref().and_then(|user| user.secret.as_ref()) {
+            Some(secret) => self.passwords.check(password, secret)?,
+            None => self.passwords.check_nobody(password)?,
+        };
+        let Some(user) = account.filter(|_| right) else {
+            return Err(Refusal::WrongLogin);
+        };
+        self.hub.right_password(from, target);
+        if user.status == STATUS_BANNED {
+            return Err(Refusal::Banned);
+        }
+        let (token, hash) = secrets::new_token()?;
+        self.desk.ask(Act::Login {
+            user: user.no,
+            token: hash,
+        })?;
+        Ok((token, user))
+    }
+
+    pub fn logout(&self, token: &str) -> Result<(), Refusal> {
+        self.bearer(token)?;
+        self.desk
+            .ask(Act::Logout {
+                token: secrets::hash_token(token),
+            })
+            .map(|_| ())
+    }
+
+    /// Makes a room. Without a user a guest is made, and its token.
+    pub fn create(
+        &self,
+        user: Option<&User>,
+        name: Option<String>,
+        password: Option<&str>,
+        listed: bool,
+        user_name: Option<String>,
+        request: Option<Request>,
+    ) -> Result<Taken, Refusal> {
+        [&name, &user_name]
+            .into_iter()
+            .flatten()
+            .try_for_each(|name| check_name(name))?;
+        let secret = password.map(|p| self.passwords.hash(p)).transpose()?;
+        let (seat, token) = self.seat(user, user_name, request)?;
+        let room = NewRoom {
+            id: Uuid::new_v4(),
+            name,
+            secret: secret.clone(),
+            listed,
+        };
+        match self.desk.ask(Act::Create { room, seat })? {
+            Reply::Seated { room, user } => {
+                // A repeated request gives the room that it made first: with that password?
+                let stands = self.hub.entrance(RoomRef::No(room))?.secret;
+                let proved = match (password, stands) {
+                    (Some(_), stands) if stands == secret => true,
+                    (Some(password), Some(stands)) => self.passwords.check(password, &stands)?,
+                    _ => false,
+                };
+                Ok(Taken {
+                    room,
+                    user,
+                    token,
+                    proved,
+                })
+            }
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// The command that a join comes to, the guest's token, and whether the password was proved.
+    pub fn join(
+        &self,
+        user: Option<&User>,
+        join: Join,
+    ) -> Result<(Act, Option<String>, bool), Refusal> {
+        let from = network(join.from);
+        join.name.iter().try_for_each(|name| check_name(name))?;
+        let entrance = self.hub.entrance(join.room)?;
+        self.hub.may_join(entrance.no, from)?;
+        let proof = match (&entrance.secret, join.password) {
+            (Some(secret), Some(password)) => {
+                let target = Target::Room(entrance.no);
+                self.hub.may_try(from, &target)?;
+                if !self.passwords.check(password, secret)? {
+                    return Err(Refusal::WrongPassword);
+                }
+                self.hub.right_password(from, target);
+                Some(entrance.secret_version)
+            }
+            _ => None,
+        };
+        let request = join.request.map(|uuid| Request {
+            uuid,
+            from: join.from,
+        });
+        let (seat, token) = self.seat(user, join.name, request)?;
+        let act = Act::Join {
+            room: entrance.no,
+            by_number: matches!(join.room, RoomRef::No(_)),
+            proof,
+            seat,
+            silent: entrance.silent,
+        };
+        Ok((act, token, proof.is_some()))
+    }
+
+    /// Joins, and waits until it is so.
+    pub fn take_seat(&self, user: Option<&User>, join: Join) -> Result<Taken, Refusal> {
+        let (act, token, proved) = self.join(user, join)?;
+        match self.desk.ask(act)? {
+            Reply::Seated { room, user } => Ok(Taken {
+                room,
+                user,
+                token,
+                proved,
+            }),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    fn seat(
+        &self,
+        user: Option<&User>,
+        name: Option<String>,
+        request: Option<Request>,
+    ) -> Result<(Seat, Option<String>), Refusal> {
+        if let Some(user) = user {
+            let who = Newcomer::Known {
+                user: user.no,
+                name,
+            };
+            return Ok((
+                Seat {
+                    who,
+                    token: None,
+                    request,
+                },
+                None,
+            ));
+        }
+        let (token, hash) = secrets::new_token()?;
+        let who = Newcomer::Guest {
+            id: Uuid::new_v4(),
+            avatar: secrets::any_avatar()?,
+            name,
+        };
+        Ok((
+            Seat {
+                who,
+                token: Some(hash),
+                request,
+            },
+            Some(token),
+        ))
+    }
+
+    /// The command that a message comes to, within the rates. Without a uuid one is made.
+    pub fn say(
+        &self,
+        room: RoomNo,
+        user: UserNo,
+        uuid: Option<Uuid>,
+        text: &str,
+        reply: Option<Place>,
+    ) -> Result<Act, Refusal> {
+        self.hub.may_send(room, user)?;
+        Ok(Act::Say {
+            room,
+            user,
+            uuid: uuid.unwrap_or_else(Uuid::new_v4),
+            given: uuid.is_some(),
+            text: text.into(),
+            reply,
+            recalled: None,
+        })
+    }
+}
+
+/// The scribe answered something else than was asked: a bug, said without a panic.
+pub fn unexpected(reply: &Reply) -> Refusal {
+    log::error!("the scribe answered {reply:?} to another question");
+    Refusal::NotConfirmed
+}

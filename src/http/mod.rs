@@ -1,0 +1,284 @@
+//! The routes: requests into calls, outcomes into answers. Decides nothing.
+
+mod accounts;
+mod page;
+mod room_api;
+
+pub use accounts::store_span;
+
+use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use tiny_http::Method;
+
+use crate::calls::Calls;
+use crate::door::{Answer, Conn, Kind, Request, header};
+use crate::hub::Drain;
+use crate::model::*;
+use crate::wire::fields::room_ref;
+use crate::wire::room_api::Call;
+use crate::wire::{Lang, refusal, room_api as wire};
+use crate::ws;
+
+/// What the routes serve with.
+pub struct Site {
+    pub calls: Calls,
+    /// As they were really opened.
+    pub http: SocketAddr,
+    pub ws: SocketAddr,
+}
+
+/// An answer, and what is settled by its having been written.
+struct Served<'a> {
+    answer: Answer,
+    drain: Option<Drain<'a>>,
+}
+
+impl From<Answer> for Served<'_> {
+    fn from(answer: Answer) -> Self {
+        Served {
+            answer,
+            drain: None,
+        }
+    }
+}
+
+enum Route<'a> {
+    Page,
+    Protocol,
+    Health,
+    Ws,
+    RoomApi(Call),
+    Users,
+    User(&'a str),
+    Login,
+    Logout,
+    Rooms,
+    MyRooms,
+    Room(&'a str),
+    RoomJoin(&'a str),
+    RoomMessages(&'a str),
+}
+
+fn route(kind: Kind, path: &str) -> Option<Route<'_>> {
+    let parts: Vec<&str> = path.strip_prefix('/')?.split('/').collect();
+    Some(match (kind, parts.as_slice()) {
+        (_, ["ws"]) => Route::Ws,
+        (Kind::Ws, _) => return None,
+        (_, [""]) => Route::Page,
+        (_, ["protocol"]) => Route::Protocol,
+        (_, ["healthz"]) => Route::Health,
+        (_, ["room", "create"]) => Route::RoomApi(Call::Create),
+        (_, ["room", "join"]) => Route::RoomApi(Call::Join),
+        (_, ["room", "leave"]) => Route::RoomApi(Call::Leave),
+        (_, ["room", "heartbeat"]) => Route::RoomApi(Call::Heartbeat),
+        (_, ["message", "send"]) => Route::RoomApi(Call::Send),
+        (_, ["message", "fetch"]) => Route::RoomApi(Call::Fetch),
+        (_, ["users"]) => Route::Users,
+        (_, ["users", id]) => Route::User(id),
+        (_, ["login"]) => Route::Login,
+        (_, ["logout"]) => Route::Logout,
+        (_, ["rooms"]) => Route::Rooms,
+        (_, ["rooms", "me"]) => Route::MyRooms,
+        (_, ["rooms", id]) => Route::Room(id),
+        (_, ["rooms", id, "join"]) => Route::RoomJoin(id),
+        (_, ["rooms", id, "messages"]) => Route::RoomMessages(id),
+        _ => return None,
+    })
+}
+
+/// What may be done with a route; OPTIONS always.
+fn allowed(route: &Route) -> &'static str {
+    match route {
+        Route::RoomApi(_)
+        | Route::Users
+        | Route::Login
+        | Route::Logout
+        | Route::Rooms
+        | Route::RoomJoin(_) => "POST, OPTIONS",
+        Route::Page
+        | Route::Protocol
+        | Route::Health
+        | Route::Ws
+        | Route::User(_)
+        | Route::MyRooms
+        | Route::Room(_)
+        | Route::RoomMessages(_) => "GET, HEAD, OPTIONS",
+    }
+}
+
+/// One connection, until it is over or becomes a WebSocket.
+pub fn serve(site: &Arc<Site>, mut conn: Conn) {
+    while let Some(request) = conn.next() {
+        let route = route(conn.kind(), &request.path);
+        if matches!(route, Some(Route::Ws)) && request.method == Method::Get {
+            return ws::serve(&site.calls, conn, request);
+        }
+        // A panic costs this connection and nothing more.
+        let served = catch_unwind(AssertUnwindSafe(|| site.handle(&conn, &request, route)));
+        let served = served.unwrap_or_else(|_| {
+            log::error!("a panic while serving {} {}", request.method, request.path);
+            refuse(
+                500,
+                "Something went wrong inside parlor; its log says what.",
+            )
+            .into()
+        });
+        match conn.answer(&request, served.answer) {
+            Ok(keep) => {
+                served.drain.into_iter().for_each(Drain::handed);
+                if !keep {
+                    return;
+                }
+            }
+            Err(e) => return log::debug!("the answer did not get through: {e}"),
+        }
+    }
+}
+
+/// The answer to a request that is wrong before it is anybody's: in the room API's shape.
+pub fn refuse(status: u16, sentence: &str) -> Answer {
+    let code = match status {
+        400 => "bad_request",
+        404 => "not_found",
+        405 => "method_not_allowed",
+        408 => "timeout",
+        411 => "length_required",
+        413 => "too_big",
+        414 => "uri_too_long",
+        417 => "expectation_failed",
+        426 => "upgrade_required",
+        431 => "head_too_big",
+        501 => "not_implemented",
+        503 => "busy",
+        505 => "http_version",
+        _ => "internal_error",
+    };
+    json(status, wire::plain_failure(code, sentence))
+}
+
+fn json(status: u16, body: String) -> Answer {
+    Answer::from_string(body)
+        .with_status_code(status)
+        .with_header(header("Content-Type", "application/json; charset=utf-8"))
+        // Answers carry tokens and texts.
+        .with_header(header("Cache-Control", "no-store"))
+}
+
+fn refused(refusal: &Refusal, body: String) -> Answer {
+    let answer = json(refusal::status(refusal), body);
+    match refusal::retry_after(refusal) {
+        Some(seconds) => answer.with_header(header("Retry-After", &seconds.to_string())),
+        None => answer,
+    }
+}
+
+/// The token of `Authorization: Bearer TOKEN` (RFC 6750).
+fn bearer(request: &Request) -> Result<Option<&str>, Refusal> {
+    match request.header("Authorization") {
+        None => Ok(None),
+        Some(value) => match value.split_once(' ') {
+            Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => {
+                Ok(Some(token.trim()))
+            }
+            _ => Err(Refusal::BadToken),
+        },
+    }
+}
+
+fn lang(request: &Request, default: Lang) -> Lang {
+    Lang::of(request.header("Accept-Language"), default)
+}
+
+/// A number of the query, such as `limit=20`.
+fn number(request: &Request, name: &'static str) -> Result<Option<u64>, Refusal> {
+    let mut pairs = request
+        .query
+        .split('&')
+        .filter_map(|pair| pair.split_once('='));
+    let found = pairs.find(|(key, _)| *key == name);
+    let bad = Refusal::BadField {
+        field: name,
+        want: "a whole number, 0 or more",
+    };
+    found
+        .map(|(_, value)| value.parse().map_err(|_| bad))
+        .transpose()
+}
+
+fn room_of(segment: &str) -> Result<RoomRef, Refusal> {
+    room_ref(segment).ok_or(Refusal::NoSuchRoom)
+}
+
+impl Site {
+    fn handle(&self, conn: &Conn, request: &Request, route: Option<Route>) -> Served<'_> {
+        let Some(route) = route else {
+            let elsewhere = match conn.kind() {
+                Kind::Http => "There is nothing at this path; / shows what there is.",
+                Kind::Ws => "This port serves WebSockets at /ws only.",
+            };
+            return match request.method {
+                Method::Options if request.path == "*" => preflight("GET, HEAD, POST, OPTIONS"),
+                _ => refuse(404, elsewhere),
+            }
+            .into();
+        };
+        let allowed = allowed(&route);
+        let posted = allowed.starts_with("POST");
+        match &request.method {
+            Method::Options => return preflight(allowed).into(),
+            Method::Post if posted => {}
+            Method::Get | Method::Head if !posted => {}
+            _ => {
+                let sentence = format!("This path takes {allowed}.");
+                return refuse(405, &sentence)
+                    .with_header(header("Allow", allowed))
+                    .into();
+            }
+        }
+        match route {
+            Route::Page => self.page(request).into(),
+            Route::Protocol => page::protocol().into(),
+            Route::Health => self.health().into(),
+            // GET is served as a WebSocket before it comes here.
+            Route::Ws => ws::upgrade_required().into(),
+            Route::RoomApi(call) => self.room_api(conn, request, call),
+            Route::Users => self.register(request).into(),
+            Route::User(id) => self.user(request, id).into(),
+            Route::Login => self.login(conn, request).into(),
+            Route::Logout => self.logout(request).into(),
+            Route::Rooms => self.make_room(request).into(),
+            Route::MyRooms => self.my_rooms(request).into(),
+            Route::Room(id) => self.room(request, id).into(),
+            Route::RoomJoin(id) => self.join_room(conn, request, id).into(),
+            Route::RoomMessages(id) => self.messages(request, id).into(),
+        }
+    }
+
+    fn health(&self) -> Answer {
+        let plain = |status, text: &str| {
+            Answer::from_string(text)
+                .with_status_code(status)
+                .with_header(header("Content-Type", "text/plain; charset=utf-8"))
+                .with_header(header("Cache-Control", "no-store"))
+        };
+        match self.calls.desk.health() {
+            Ok(()) => plain(200, "ok\n"),
+            Err(reason) => plain(503, &(reason + "\n")),
+        }
+    }
+}
+
+/// What a browser asks before a page from elsewhere may call (Fetch standard, CORS).
+fn preflight(allowed: &str) -> Answer {
+    Answer::from_data("")
+        .with_status_code(204)
+        .with_header(header("Allow", allowed))
+        .with_header(header("Access-Control-Allow-Methods", allowed))
+        .with_header(header(
+            "Access-Control-Allow-Headers",
+            "Authorization, Content-Type, Accept-Language",
+        ))
+        .with_header(header("Access-Control-Max-Age", "86400"))
+}

@@ -1,0 +1,246 @@
+//! The HTTP room API (first document): one function a call.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::{Served, Site, bearer, json, lang, refused};
+use crate::calls::{Join, Taken};
+use crate::door::{Conn, Request};
+use crate::hub::Caller;
+use crate::hub::live::Bell;
+use crate::model::{self, *};
+use crate::wire::Lang;
+use crate::wire::fields::Fields;
+use crate::wire::room_api::{self as wire, Call, Common, FetchBody};
+
+/// A waiting fetch looks this often whether its client is still there.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// A call on its way: who asks, and how the answer is to be written.
+struct Asked<'a> {
+    conn: &'a Conn,
+    body: Fields,
+    token: Option<String>,
+    lang: Lang,
+    v: Option<u64>,
+}
+
+impl Site {
+    pub(super) fn room_api(&self, conn: &Conn, request: &Request, call: Call) -> Served<'_> {
+        let lang = lang(request, Lang::Zh);
+        let failed =
+            |refusal: Refusal, v| Served::from(refused(&refusal, wire::failure(&refusal, lang, v)));
+        let asked = match self.asked(conn, request, lang) {
+            Ok(asked) => asked,
+            Err(refusal) => return failed(refusal, None),
+        };
+        let served = match call {
+            Call::Create => self.create(&asked).map(Served::from),
+            Call::Join => self.join(&asked).map(Served::from),
+            Call::Send => self.send(&asked).map(Served::from),
+            Call::Fetch => self.fetch(&asked),
+            Call::Leave => self.leave(&asked).map(Served::from),
+            Call::Heartbeat => self.heartbeat(&asked).map(Served::from),
+        };
+        served.unwrap_or_else(|refusal| failed(refusal, asked.v))
+    }
+
+    fn asked<'a>(
+        &self,
+        conn: &'a Conn,
+        request: &Request,
+        lang: Lang,
+    ) -> Result<Asked<'a>, Refusal> {
+        let body = Fields::parse(&request.body)?;
+        let Common { v, token } = wire::common(&body)?;
+        let token = bearer(request)?.map(str::to_owned).or(token);
+        Ok(Asked {
+            conn,
+            body,
+            token,
+            lang,
+            v,
+        })
+    }
+
+    fn known(&self, asked: &Asked) -> Result<Option<User>, Refusal> {
+        asked
+            .token
+            .as_deref()
+            .map(|token| self.calls.bearer(token))
+            .transpose()
+    }
+
+    fn caller(&self, asked: &Asked) -> Result<Caller, Refusal> {
+        let seat = wire::seat(&asked.body)?;
+        self.calls
+            .caller(seat.room, seat.user, asked.token.as_deref())
+    }
+
+    fn create(&self, asked: &Asked) -> Result<crate::door::Answer, Refusal> {
+        let body = wire::create(&asked.body)?;
+        let user = self.known(asked)?;
+        let from = asked.conn.peer().ip();
+        let taken = self.calls.create(
+            user.as_ref(),
+            body.room_name,
+            body.room_password.as_deref(),
+            body.listed,
+            body.user_name,
+            body.request.map(|uuid| model::Request { uuid, from }),
+        )?;
+        self.seated(Call::Create, asked, taken, body.room_password)
+    }
+
+    fn join(&self, asked: &Asked) -> Result<crate::door::Answer, Refusal> {
+        let body = wire::join(&asked.body)?;
+        let user = self.known(asked)?;
+        let join = Join {
+            room: body.room,
+            password: body.room_password.as_deref(),
+            name: body.user_name,
+            request: body.request,
+            from: asked.conn.peer().ip(),
+        };
+        let taken = self.calls.take_seat(user.as_ref(), join)?;
+        self.seated(Call::Join, asked, taken, body.room_password)
+    }
+
+    fn seated(
+        &self,
+        call: Call,
+        asked: &Asked,
+        taken: Taken,
+        password: Option<String>,
+    ) -> Result<crate::door::Answer, Refusal> {
+        let room = self.calls.hub.view(taken.room)?;
+        let me = room
+            .members
+            .iter()
+            .find(|m| m.no == taken.user)
+            .ok_or(Refusal::NotMember)?;
+        let own = self.calls.hub.joined_entry(taken.room, taken.user);
+        let seated = wire::Seated {
+            room: &room,
+            me,
+            own: own.as_deref(),
+            password: password
+                .as_deref()
+                .filter(|_| taken.proved)
+                .unwrap_or_default(),
+            // Whoever showed a token keeps it.
+            token: taken.token.as_deref().or(asked.token.as_deref()),
+        };
+        Ok(json(200, wire::seated(call, asked.lang, asked.v, &seated)))
+    }
+
+    fn send(&self, asked: &Asked) -> Result<crate::door::Answer, Refusal> {
+        let seat = wire::seat(&asked.body)?;
+        let body = wire::send(&asked.body, seat.user)?;
+        let caller = self
+            .calls
+            .caller(seat.room, seat.user, asked.token.as_deref())?;
+        let act = self
+            .calls
+            .say(caller.room, caller.user, body.uuid, &body.text, body.reply)?;
+        let reply = self.calls.desk.ask(act)?;
+        let text = match (asked.body.object("message")?.raw("uuid"), reply) {
+            (Some(uuid), Reply::Said { at, sent }) => {
+                wire::said(asked.lang, asked.v, uuid, at, sent)
+            }
+            _ => wire::success(Call::Send, asked.lang, asked.v),
+        };
+        Ok(json(200, text))
+    }
+
+    fn leave(&self, asked: &Asked) -> Result<crate::door::Answer, Refusal> {
+        let Caller { room, user, .. } = self.caller(asked)?;
+        self.calls.desk.ask(Act::Leave { room, user })?;
+        Ok(json(200, wire::success(Call::Leave, asked.lang, asked.v)))
+    }
+
+    fn heartbeat(&self, asked: &Asked) -> Result<crate::door::Answer, Refusal> {
+        self.caller(asked)?;
+        Ok(json(
+            200,
+            wire::success(Call::Heartbeat, asked.lang, asked.v),
+        ))
+    }
+
+    fn fetch(&self, asked: &Asked) -> Result<Served<'_>, Refusal> {
+        let body = wire::fetch(&asked.body)?;
+        let caller = self.caller(asked)?;
+        let hub = &self.calls.hub;
+        let until = Instant::now() + Duration::from_secs(body.wait);
+        let number = hub.begin_fetch(caller);
+        loop {
+            // Listens before it looks, so that nothing slips in between.
+            let bell = Arc::new(Bell::default());
+            let newest = hub.still_fetching(caller, number, &bell);
+            let left = until.saturating_duration_since(Instant::now());
+            let over = !newest || left.is_zero() || asked.conn.stopping() || asked.conn.gone();
+            let served = match newest {
+                true => self.fetched(asked, caller, &body)?,
+                false => self.nothing(asked, caller, &body)?,
+            };
+            if over || !served.1 {
+                return Ok(served.0);
+            }
+            drop(served);
+            bell.wait(left.min(LOOK_EVERY));
+        }
+    }
+
+    /// One look, and whether there was nothing.
+    fn fetched(
+        &self,
+        asked: &Asked,
+        caller: Caller,
+        body: &FetchBody,
+    ) -> Result<(Served<'_>, bool), Refusal> {
+        let hub = &self.calls.hub;
+        if let Some(after) = body.after {
+            let limit = body.limit.unwrap_or(wire::DEFAULT_FETCH);
+            let page = hub.fetch_after(caller, after, body.epoch.as_deref(), limit)?;
+            let empty = page.entries.is_empty() && page.complete;
+            let text = wire::fetched(asked.lang, asked.v, &page, Some(hub.epoch()));
+            return Ok((json(200, text).into(), empty));
+        }
+        let mut drain = hub.drain(caller, body.limit.unwrap_or(MAX_FETCH))?;
+        let entries = std::mem::take(&mut drain.entries);
+        let empty = entries.is_empty();
+        let page = Page {
+            entries,
+            ..Page::default()
+        };
+        let answer = json(200, wire::fetched(asked.lang, asked.v, &page, None));
+        Ok((
+            Served {
+                answer,
+                drain: Some(drain),
+            },
+            empty,
+        ))
+    }
+
+    /// The end of a wait by a newer fetch of the same user.
+    fn nothing(
+        &self,
+        asked: &Asked,
+        caller: Caller,
+        body: &FetchBody,
+    ) -> Result<(Served<'_>, bool), Refusal> {
+        // Still a member, or the end has another reason, which is said.
+        self.calls
+            .hub
+            .member(RoomRef::No(caller.room), caller.user)?;
+        let page = Page {
+            next: body.after.unwrap_or(0),
+            complete: true,
+            ..Page::default()
+        };
+        let epoch = body.after.map(|_| self.calls.hub.epoch());
+        let answer = json(200, wire::fetched(asked.lang, asked.v, &page, epoch));
+        Ok((answer.into(), true))
+    }
+}

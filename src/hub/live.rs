@@ -1,0 +1,255 @@
+//! What does not last: who is there, how fast they talk, how far they have fetched, who waits.
+//!
+//! Plain data behind the hub's lock. Knows no thread but the bells it is handed.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use super::socket::Socket;
+use crate::model::*;
+
+/// After the last socket closed: a reload makes no noise.
+pub const PARTING: Duration = Duration::from_secs(10);
+/// Newest notices of a room kept for the lists of create and join answers.
+pub const NOTICES_KEPT: usize = 64;
+
+/// One socket that listens to a room.
+#[derive(Clone)]
+pub struct Ear {
+    pub socket: Arc<Socket>,
+    pub user: UserNo,
+    /// What it showed; when that is revoked, it is closed.
+    pub token: TokenHash,
+    /// The version it speaks: 0 gets what its document has and no more.
+    pub v: u64,
+}
+
+/// A user, for as long as the table knows it.
+pub struct Person {
+    pub ears: Vec<Ear>,
+    /// The last call since the start, by the clock that does not jump …
+    pub called: Option<Instant>,
+    /// … and by the one that people read.
+    pub heard: Nanos,
+    /// When the last socket closed.
+    pub parted: Option<Instant>,
+    /// As presence was last told.
+    pub online: bool,
+    /// `heard` is not on disk yet.
+    pub unnoted: bool,
+    pub rate: Bucket,
+}
+
+impl Person {
+    pub fn new(heard: Nanos) -> Person {
+        Person {
+            ears: vec![],
+            called: None,
+            heard,
+            parted: None,
+            online: false,
+            unnoted: false,
+            rate: Bucket::default(),
+        }
+    }
+
+    /// PROTOCOL.md: 10 s after the last socket closed, or the idle time after the last call,
+    /// whichever is later, a member is offline.
+    pub fn is_online(&self, idle: Duration) -> bool {
+        let within = |since: Option<Instant>, time| since.is_some_and(|s| s.elapsed() < time);
+        !self.ears.is_empty() || within(self.parted, PARTING) || within(self.called, idle)
+    }
+
+    /// For how long nothing was heard; an open socket is not silence. A restart begins it anew.
+    pub fn silence(&self, start: Instant) -> Duration {
+        if !self.ears.is_empty() {
+            return Duration::ZERO;
+        }
+        let last = self.called.max(self.parted).unwrap_or(start);
+        last.elapsed()
+    }
+}
+
+/// A member's place in the fetching of a room.
+pub struct Seat {
+    /// Pending is what stands after this place.
+    pub cursor: Place,
+    /// A drain is being written to the client; until that is done there is no second one.
+    pub handing: bool,
+    /// Counts fetches: a newer one ends an older one's wait.
+    pub fetch: u64,
+    /// `cursor` is not on disk yet.
+    pub unnoted: bool,
+}
+
+impl Seat {
+    pub fn new(cursor: Place) -> Seat {
+        Seat {
+            cursor,
+            handing: false,
+            fetch: 0,
+            unnoted: false,
+        }
+    }
+}
+
+/// A room's listeners.
+pub struct Hall {
+    /// Copied when it changes while a delivery holds it.
+    pub ears: Arc<Vec<Ear>>,
+    pub waiting: Vec<Weak<Bell>>,
+    pub rate: Bucket,
+    /// The last call.
+    pub used: Instant,
+    /// The newest notices, oldest first; None until somebody asked for them.
+    pub notices: Option<VecDeque<Arc<Entry>>>,
+}
+
+impl Default for Hall {
+    fn default() -> Self {
+        Hall {
+            ears: Arc::default(),
+            waiting: vec![],
+            rate: Bucket::default(),
+            used: Instant::now(),
+            notices: None,
+        }
+    }
+}
+
+impl Hall {
+    pub fn ring(&mut self) {
+        self.waiting
+            .drain(..)
+            .filter_map(|bell| bell.upgrade())
+            .for_each(|bell| bell.ring());
+    }
+}
+
+/// Wakes a long poll.
+#[derive(Default)]
+pub struct Bell {
+    rung: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Bell {
+    pub fn ring(&self) {
+        *self.rung.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.changed.notify_all();
+    }
+
+    /// Until it rings (true), or the time is over.
+    pub fn wait(&self, time: Duration) -> bool {
+        let rung = self.rung.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.changed.wait_timeout_while(rung, time, |rung| !*rung);
+        *waited.unwrap_or_else(PoisonError::into_inner).0
+    }
+}
+
+/// A token bucket: so many at once, so many a second. A rate of 0 is no limit.
+#[derive(Default)]
+pub struct Bucket {
+    /// What is taken, and when that was true.
+    state: Option<(f64, Instant)>,
+}
+
+impl Bucket {
+    /// Takes one, or says after how many seconds there will be one.
+    pub fn take(&mut self, per_second: f64, burst: f64, now: Instant) -> Result<(), u64> {
+        if per_second <= 0.0 {
+            return Ok(());
+        }
+        let (taken, then) = self.state.unwrap_or((0.0, now));
+        let passed = now.saturating_duration_since(then).as_secs_f64();
+        let taken = (taken - passed * per_second).max(0.0);
+        if taken + 1.0 > burst {
+            self.state = Some((taken, now));
+            return Err(((taken + 1.0 - burst) / per_second).ceil().max(1.0) as u64);
+        }
+        self.state = Some((taken + 1.0, now));
+        Ok(())
+    }
+
+    pub fn give_back(&mut self) {
+        if let Some((taken, _)) = &mut self.state {
+            *taken = (*taken - 1.0).max(0.0);
+        }
+    }
+
+    /// Nothing is taken any more: it may be forgotten.
+    pub fn is_full(&self, per_second: f64, now: Instant) -> bool {
+        self.state.is_none_or(|(taken, then)| {
+            now.saturating_duration_since(then).as_secs_f64() * per_second >= taken
+        })
+    }
+}
+
+/// Buckets by key, for limits per address. Full ones are forgotten now and then.
+pub struct Buckets<K> {
+    per_second: f64,
+    burst: f64,
+    buckets: HashMap<K, Bucket>,
+    sweep_at: usize,
+}
+
+/// Buckets kept before full ones are swept out.
+const SWEEP: usize = 1_024;
+
+impl<K: std::hash::Hash + Eq> Buckets<K> {
+    /// `per_minute` at once, and that many a minute.
+    pub fn per_minute(per_minute: u32) -> Self {
+        let burst = f64::from(per_minute);
+        Buckets {
+            per_second: burst / 60.0,
+            burst,
+            buckets: HashMap::new(),
+            sweep_at: SWEEP,
+        }
+    }
+
+    pub fn take(&mut self, key: K, now: Instant) -> Result<(), u64> {
+        if self.buckets.len() >= self.sweep_at {
+            let rate = self.per_second;
+            self.buckets.retain(|_, bucket| !bucket.is_full(rate, now));
+            self.sweep_at = (2 * self.buckets.len()).max(SWEEP);
+        }
+        self.buckets
+            .entry(key)
+            .or_default()
+            .take(self.per_second, self.burst, now)
+    }
+
+    pub fn give_back(&mut self, key: &K) {
+        if let Some(bucket) = self.buckets.get_mut(key) {
+            bucket.give_back();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_burst_passes_and_then_the_rate() {
+        let (mut bucket, start) = (Bucket::default(), Instant::now());
+        let at = |seconds: f64| start + Duration::from_secs_f64(seconds);
+        for _ in 0..30 {
+            assert_eq!(bucket.take(10.0, 30.0, at(0.0)), Ok(()));
+        }
+        assert_eq!(bucket.take(10.0, 30.0, at(0.0)), Err(1));
+        assert_eq!(bucket.take(10.0, 30.0, at(0.11)), Ok(()));
+        assert_eq!(bucket.take(10.0, 30.0, at(0.11)), Err(1));
+        assert!(bucket.is_full(10.0, at(5.0)));
+        bucket.give_back();
+        assert_eq!(bucket.take(10.0, 30.0, at(0.11)), Ok(()));
+    }
+
+    #[test]
+    fn a_rate_of_zero_is_no_limit() {
+        let (mut bucket, now) = (Bucket::default(), Instant::now());
+        assert!((0..1_000).all(|_| bucket.take(0.0, 0.0, now).is_ok()));
+    }
+}

@@ -1,0 +1,429 @@
+//! The words of the house: ids, entries, commands, events, refusals, limits.
+//!
+//! Plain data. Knows no JSON, socket, clock or database.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+// ---- Limits. Each is a promise to the neighbours of whoever would like more. ----
+
+/// A text is something to read on a phone; what is longer is a file.
+pub const MAX_TEXT_CHARS: usize = 4_000;
+/// A name must fit on a line beside its message.
+pub const MAX_NAME_CHARS: usize = 64;
+/// argon2 reads all of it, so it must have an end; no one types more.
+pub const MAX_PASSWORD_CHARS: usize = 128;
+/// One page of history: a phone's screen ten times over.
+pub const MAX_PAGE: usize = 200;
+/// One drain or cursor fetch of the room API, in entries …
+pub const MAX_FETCH: usize = 1_000;
+/// … and in bytes of text, so that an answer stays one that a script can hold.
+pub const MAX_FETCH_BYTES: usize = 1024 * 1024;
+/// A resume past this many missed entries of a room is a reload: the newest page comes instead.
+pub const MAX_RESUME: u64 = 5_000;
+/// How long a lost create or join answer can be asked for again (PROTOCOL.md, `request`).
+pub const REQUEST_LIFE: Nanos = 600 * SECOND;
+/// One user's live tokens: a few devices and lost answers. The oldest goes first.
+pub const MAX_TOKENS: usize = 32;
+/// A guest that nobody sealed and that was silent for this long gives its name to a newcomer.
+pub const NAME_HELD: std::time::Duration = std::time::Duration::from_secs(30 * 60);
+/// A room without a call for this long ends.
+pub const ROOM_LIFE: std::time::Duration = std::time::Duration::from_secs(90 * 24 * 3600);
+/// Uuids that the rules remember by themselves; older ones are looked up in the store. About
+/// 100 bytes each, and a retry comes within seconds.
+pub const SPOKEN_KEPT: usize = 16_384;
+/// Avatars are numbered 0 to 49 (first document: `avatarIndex`).
+pub const AVATARS: u8 = 50;
+
+/// UTC nanoseconds since 1970. The clock never gives the order.
+pub type Nanos = i64;
+pub const SECOND: Nanos = 1_000_000_000;
+
+/// A place in a room's order: 1, 2, 3 … without gaps. 0 stands before the first.
+pub type Place = u64;
+
+/// The number of a room, from 1, never used twice.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct RoomNo(pub i64);
+
+/// The number of a user, from 1, never used twice.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct UserNo(pub i64);
+
+/// SHA-256 of a token. The token itself is known to its owner alone.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct TokenHash(pub [u8; 32]);
+
+/// SHA-256 of a text as first said: what a repeated uuid is compared with, also after an edit.
+pub type Digest = [u8; 32];
+
+/// One place of a room's order.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    pub room: RoomNo,
+    pub at: Place,
+    pub sent: Nanos,
+    /// Who said or did it.
+    pub user: UserNo,
+    pub user_id: Uuid,
+    /// The name of that user then.
+    pub name: Arc<str>,
+    pub body: Body,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Body {
+    Message(Message),
+    Joined { avatar: u8 },
+    Left { avatar: u8 },
+}
+
+impl Entry {
+    /// The message, if that is what stands here.
+    pub fn message(&self) -> Option<&Message> {
+        match &self.body {
+            Body::Message(message) => Some(message),
+            Body::Joined { .. } | Body::Left { .. } => None,
+        }
+    }
+
+    /// What it costs to keep in memory, in bytes, near enough for a budget.
+    pub fn weight(&self) -> usize {
+        let text = self.message().map_or(0, |m| m.text.len());
+        160 + self.name.len() + text
+    }
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Message {
+    pub uuid: Uuid,
+    pub text: Arc<str>,
+    /// The `seq` of the message that this one answers.
+    pub reply: Option<Place>,
+    pub modified: bool,
+}
+
+/// Somebody known: a guest (as long as it is in a room) or an account.
+#[derive(Clone, Debug, PartialEq)]
+pub struct User {
+    pub no: UserNo,
+    pub id: Uuid,
+    pub name: Arc<str>,
+    pub avatar: u8,
+    /// Sealed: every HTTP call in its name needs its token (PROTOCOL.md, Identity).
+    pub sealed: bool,
+    /// The argon2id hash of an account's password; a guest has none.
+    pub secret: Option<Arc<str>>,
+    pub status: i64,
+    pub registered: Nanos,
+}
+
+impl User {
+    pub fn is_account(&self) -> bool {
+        self.secret.is_some()
+    }
+}
+
+/// The status of an account that was banned (PROTOCOL.md, Accounts).
+pub const STATUS_BANNED: i64 = 2;
+
+/// A room as it is made.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RoomHead {
+    pub no: RoomNo,
+    pub id: Uuid,
+    pub name: Arc<str>,
+    /// The argon2id hash of its password, or an open room.
+    pub secret: Option<Arc<str>>,
+    /// Counts the changes of `secret`, so that a check made outside can be matched to it.
+    pub secret_version: u32,
+    /// May be joined by its number without a password.
+    pub listed: bool,
+    pub owner: UserNo,
+    pub created: Nanos,
+}
+
+/// The key of a create or join that can be asked again: the client's uuid, and its address.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Request {
+    pub uuid: Uuid,
+    pub from: IpAddr,
+}
+
+/// Who takes a seat.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Newcomer {
+    /// Made with this call. `name` is what was wished for; without a wish a default is made.
+    Guest {
+        id: Uuid,
+        avatar: u8,
+        name: Option<String>,
+    },
+    /// Somebody who showed a token.
+    Known { user: UserNo, name: Option<String> },
+}
+
+/// A seat to take.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Seat {
+    pub who: Newcomer,
+    /// Of a token made for this answer; a known user keeps the one it showed.
+    pub token: Option<TokenHash>,
+    pub request: Option<Request>,
+}
+
+/// A room to make. Without a name a default is made of its id.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewRoom {
+    pub id: Uuid,
+    pub name: Option<String>,
+    pub secret: Option<Arc<str>>,
+    pub listed: bool,
+}
+
+/// A wish to change something that lasts, with everything in it that the rules may not look up
+/// themselves: the time, ids, hashes, and what was observed outside.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Command {
+    pub now: Nanos,
+    pub act: Act,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Act {
+    /// `POST /users`.
+    Register {
+        id: Uuid,
+        username: String,
+        secret: Arc<str>,
+        avatar: u8,
+    },
+    /// `POST /login`; the password was checked outside.
+    Login {
+        user: UserNo,
+        token: TokenHash,
+    },
+    /// `POST /logout`.
+    Logout {
+        token: TokenHash,
+    },
+    /// A room and its maker's seat.
+    Create {
+        room: NewRoom,
+        seat: Seat,
+    },
+    Join {
+        room: RoomNo,
+        /// Found by its number, which can be guessed, not by its id.
+        by_number: bool,
+        /// The version of the room's secret that the given password was checked against.
+        proof: Option<u32>,
+        seat: Seat,
+        /// Members silent so long that they may be displaced by their name's newcomer, as
+        /// observed outside.
+        silent: Vec<UserNo>,
+    },
+    Leave {
+        room: RoomNo,
+        user: UserNo,
+    },
+    Say {
+        room: RoomNo,
+        user: UserNo,
+        uuid: Uuid,
+        /// The uuid was the client's: it may be a repetition.
+        given: bool,
+        text: Arc<str>,
+        reply: Option<Place>,
+        /// What the store knows of `uuid` where the rules have forgotten (filled in by the scribe).
+        recalled: Option<Spoken>,
+    },
+    /// A valid token was shown for an open guest.
+    Seal {
+        user: UserNo,
+    },
+    /// What the clock brings. Observed outside; checked again by the rules.
+    Expire {
+        guests: Vec<(RoomNo, UserNo)>,
+        rooms: Vec<RoomNo>,
+        tokens: Vec<TokenHash>,
+    },
+    /// Bookkeeping that nobody waits for.
+    Note(Note),
+}
+
+/// A message as its uuid's memory: what a repetition is answered with and compared to.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Spoken {
+    pub user: UserNo,
+    pub at: Place,
+    pub sent: Nanos,
+    pub digest: Digest,
+}
+
+/// Cursors moved, users heard, tokens used, presence begun and ended: kept on disk, but late.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Note {
+    pub cursors: Vec<(RoomNo, UserNo, Place)>,
+    pub heard: Vec<(UserNo, Nanos)>,
+    pub used: Vec<(TokenHash, Nanos)>,
+    /// A user came online (true) or went offline, and when.
+    pub presence: Vec<(UserNo, bool, Nanos)>,
+}
+
+impl Note {
+    pub fn is_empty(&self) -> bool {
+        self.cursors.is_empty()
+            && self.heard.is_empty()
+            && self.used.is_empty()
+            && self.presence.is_empty()
+    }
+}
+
+/// A fact. Applied to a table it changes it; written to the store it lasts.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    UserMade(User),
+    /// A guest left its last room. The user's row stays for the messages that name it.
+    GuestGone(UserNo),
+    Sealed(UserNo),
+    TokenMade {
+        token: TokenHash,
+        user: UserNo,
+        at: Nanos,
+    },
+    TokenGone(TokenHash),
+    RoomMade(RoomHead),
+    RoomEnded {
+        room: RoomNo,
+        at: Nanos,
+    },
+    /// The next place of a room. `Joined` and `Left` change who is in it.
+    Entry(Arc<Entry>),
+    /// What `request` was answered with.
+    Requested {
+        request: Request,
+        done: Done,
+    },
+    RequestsForgotten {
+        before: Nanos,
+    },
+    Noted(Note),
+}
+
+/// The outcome of a create or join, remembered by its `request`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Done {
+    pub room: RoomNo,
+    pub user: UserNo,
+    pub at: Nanos,
+}
+
+/// What a command that was carried out answers.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Reply {
+    Ok,
+    Registered(UserNo),
+    /// In the room, newly or already.
+    Seated {
+        room: RoomNo,
+        user: UserNo,
+    },
+    Said {
+        at: Place,
+        sent: Nanos,
+    },
+}
+
+/// Why not. Each door maps it to its own words by an exhaustive match.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Refusal {
+    /// The body or frame is not what was asked for; names what would be right.
+    Malformed(String),
+    /// A field is missing or of the wrong kind.
+    BadField {
+        field: &'static str,
+        want: &'static str,
+    },
+    UnsupportedContent(String),
+    BadText,
+    BadName(&'static str),
+    BadPassword,
+    /// A token is needed for this user.
+    TokenRequired,
+    /// The token is unknown, expired or another user's.
+    BadToken,
+    Banned,
+    NoSuchRoom,
+    NoSuchUser,
+    NotMember,
+    PrivateRoom,
+    WrongPassword,
+    WrongLogin,
+    NameTaken {
+        suggest: String,
+    },
+    UsernameTaken,
+    UuidTaken,
+    RoomFull {
+        members: usize,
+    },
+    /// Over a rate; `after` seconds it will do.
+    TooFast {
+        after: u64,
+    },
+    /// The server has more to do than it takes on.
+    Busy,
+    /// The disk did not confirm: it may or may not be stored.
+    NotConfirmed,
+}
+
+// ---- Views: what a table shows of itself, copied out under its lock ----
+
+/// A member as the others see it.
+#[derive(Clone, Debug)]
+pub struct MemberView {
+    pub no: UserNo,
+    pub id: Uuid,
+    pub name: Arc<str>,
+    pub avatar: u8,
+    /// The last call.
+    pub heard: Nanos,
+    pub online: bool,
+    /// Its newest pending notices, oldest first.
+    pub notices: Vec<Arc<Entry>>,
+}
+
+/// A room as one of its members sees it.
+#[derive(Clone, Debug)]
+pub struct RoomView {
+    pub no: RoomNo,
+    pub id: Uuid,
+    pub name: Arc<str>,
+    pub description: String,
+    pub created: Nanos,
+    pub last: Place,
+    /// In join order.
+    pub members: Vec<MemberView>,
+}
+
+/// A page of a room's order, oldest first.
+#[derive(Clone, Debug, Default)]
+pub struct Page {
+    pub entries: Vec<Arc<Entry>>,
+    /// The cursor to go on from.
+    pub next: Place,
+    /// Nothing that was asked for is missing.
+    pub complete: bool,
+    /// More stands that way.
+    pub more: bool,
+}
+
+/// How a request names a room.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum RoomRef {
+    Id(Uuid),
+    No(RoomNo),
+}

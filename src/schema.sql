@@ -1,0 +1,92 @@
+-- parlor's database, version 1 (PRAGMA user_version). store.rs sets auto_vacuum and secure_delete
+-- before this runs, since both are dear to change once there is data.
+-- Times are UTC nanoseconds since 1970. Numbers are AUTOINCREMENT: never used twice.
+
+CREATE TABLE meta (
+    key   TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Accounts, and every guest that ever was: messages name their sender by number.
+CREATE TABLE users (
+    no         INTEGER PRIMARY KEY AUTOINCREMENT,
+    id         BLOB NOT NULL UNIQUE,          -- uuid, 16 bytes
+    name       TEXT NOT NULL,                 -- an account's username
+    avatar     INTEGER NOT NULL,
+    sealed     INTEGER NOT NULL,
+    secret     TEXT,                          -- argon2id; null for a guest
+    status     INTEGER NOT NULL,              -- 0 normal, 1 destroyed, 2 banned
+    registered INTEGER NOT NULL,
+    heard      INTEGER NOT NULL,              -- last call, to the minute
+    gone       INTEGER NOT NULL DEFAULT 0     -- a guest that left its last room
+) STRICT;
+
+-- What is loaded at start: everybody but the guests that are gone.
+CREATE INDEX users_here ON users (no) WHERE gone = 0;
+
+CREATE TABLE tokens (
+    hash BLOB PRIMARY KEY,                    -- SHA-256 of the token
+    user INTEGER NOT NULL REFERENCES users (no),
+    used INTEGER NOT NULL                     -- last use, to the minute
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX tokens_of ON tokens (user);
+
+CREATE TABLE rooms (
+    no             INTEGER PRIMARY KEY AUTOINCREMENT,
+    id             BLOB NOT NULL UNIQUE,
+    name           TEXT NOT NULL,
+    secret         TEXT,                      -- argon2id; null for an open room
+    secret_version INTEGER NOT NULL,
+    listed         INTEGER NOT NULL,
+    owner          INTEGER NOT NULL REFERENCES users (no),
+    created        INTEGER NOT NULL,
+    floor          INTEGER NOT NULL DEFAULT 0, -- entries up to this place are no longer kept
+    ended          INTEGER                    -- its entries are being deleted, in small steps
+) STRICT;
+
+CREATE TABLE members (
+    room   INTEGER NOT NULL REFERENCES rooms (no),
+    user   INTEGER NOT NULL REFERENCES users (no),
+    joined INTEGER NOT NULL,                  -- place of the join notice: the join order
+    name   TEXT NOT NULL,
+    cursor INTEGER NOT NULL,                  -- pending is what stands after this place
+    PRIMARY KEY (room, user)
+) STRICT, WITHOUT ROWID;
+
+-- A room's order: at is 1, 2, 3 … without gaps.
+CREATE TABLE entries (
+    room   INTEGER NOT NULL,
+    at     INTEGER NOT NULL,
+    kind   INTEGER NOT NULL,                  -- 1 message, 2 joined, 3 left
+    sender INTEGER NOT NULL,
+    name   TEXT NOT NULL,                     -- of the sender then
+    sent   INTEGER NOT NULL,
+    uuid   BLOB,                              -- of a message
+    body   TEXT NOT NULL,                     -- JSON, by kind
+    origin BLOB,                              -- SHA-256 of the first text, once it was modified
+    PRIMARY KEY (room, at)
+) STRICT, WITHOUT ROWID;
+
+CREATE UNIQUE INDEX entries_uuid ON entries (room, uuid) WHERE uuid IS NOT NULL;
+CREATE INDEX entries_notices ON entries (room, at) WHERE kind <> 1;
+
+-- Creates and joins that may be asked for again within ten minutes.
+CREATE TABLE requests (
+    uuid BLOB NOT NULL,
+    host TEXT NOT NULL,
+    room INTEGER NOT NULL,
+    user INTEGER NOT NULL,
+    made INTEGER NOT NULL,
+    PRIMARY KEY (uuid, host)
+) STRICT, WITHOUT ROWID;
+
+-- When a user was there. Attendance is exported from it.
+CREATE TABLE presence (
+    user INTEGER NOT NULL REFERENCES users (no),
+    came INTEGER NOT NULL,
+    went INTEGER,                             -- null while it is there
+    PRIMARY KEY (user, came)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX presence_open ON presence (user) WHERE went IS NULL;

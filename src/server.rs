@@ -1,0 +1,193 @@
+//! Puts it together: store, hub, scribe, doors; and takes it apart in the right order.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use crate::calls::Calls;
+use crate::cli::Config;
+use crate::clock;
+use crate::door::{Caps, Door, Kind};
+use crate::http::{self, Site};
+use crate::hub::live::Bell;
+use crate::hub::{Hub, Policy, Waiter};
+use crate::model::Act;
+use crate::rooms::Rules;
+use crate::scribe::{Desk, Scribe};
+use crate::store::{self, Data};
+
+/// Looking after sockets, presence and expiry.
+const PULSE: Duration = Duration::from_secs(1);
+/// For requests in hand and for clients' Close frames; the rest of the 5 s that a stop may take
+/// (PROTOCOL.md says nothing; a supervisor kills after 10) is the disk's.
+const STOP_PATIENCE: Duration = Duration::from_secs(3);
+
+/// A running parlor.
+pub struct Server {
+    http: SocketAddr,
+    ws: SocketAddr,
+    data: Data,
+    doors: [Door; 2],
+    hub: Arc<Hub>,
+    scribe: Scribe,
+    pulse: Pulse,
+}
+
+/// Opens the database and then the ports. The error is a sentence that names the flag.
+pub fn start(config: Config) -> Result<Server, String> {
+    let rules = Rules {
+        max_members: config.max_members,
+    };
+    let mut loaded = store::open(&config.data, config.durability, rules, config.new_epoch)?;
+    let listeners = [
+        listen(config.http, "--http", "HTTP")?,
+        listen(config.ws, "--ws", "WebSockets")?,
+    ];
+    let address = |listener: &TcpListener| {
+        listener
+            .local_addr()
+            .map_err(|e| format!("cannot tell the port that was opened: {e}"))
+    };
+    let (http, ws) = (address(&listeners[0])?, address(&listeners[1])?);
+
+    let policy = Policy {
+        require_token: config.require_token,
+        user_rate: config.user_rate,
+        room_rate: config.room_rate,
+        idle: config.idle,
+        hold: config.hold,
+        session: config.session,
+    };
+    let hub = Arc::new(Hub::new(&mut loaded, policy, clock::now()));
+    let scribe = Scribe::start(loaded.store, &loaded.source, loaded.rooms, hub.clone())?;
+    let pulse = Pulse::start(hub.clone(), scribe.desk.clone())?;
+    let site = Arc::new(Site {
+        calls: Calls::new(hub.clone(), scribe.desk.clone()),
+        http,
+        ws,
+    });
+    let caps = Caps::new(config.max_connections, config.max_per_address);
+    let open = |listener, kind| {
+        let site = site.clone();
+        let serve = Arc::new(move |conn| http::serve(&site, conn));
+        Door::open(listener, kind, caps.clone(), http::refuse, serve)
+            .map_err(|e| format!("cannot serve: {e}"))
+    };
+    let [on_http, on_ws] = listeners;
+    let doors = [open(on_http, Kind::Http)?, open(on_ws, Kind::Ws)?];
+    Ok(Server {
+        http,
+        ws,
+        data: config.data,
+        doors,
+        hub,
+        scribe,
+        pulse,
+    })
+}
+
+fn listen(address: SocketAddr, flag: &str, what: &str) -> Result<TcpListener, String> {
+    TcpListener::bind(address).map_err(|e| {
+        format!("cannot serve {what} on {address}: {e}; choose another address with {flag} ADDR (port 0 picks a free one)")
+    })
+}
+
+/// An address as a person on this machine reaches it.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, address.port())
+}
+
+impl Server {
+    pub fn http(&self) -> SocketAddr {
+        self.http
+    }
+
+    pub fn ws(&self) -> SocketAddr {
+        self.ws
+    }
+
+    /// What is printed at start, for a person and for a script.
+    pub fn lines(&self) -> [String; 3] {
+        [
+            format!("HTTP       http://{}/", reachable(self.http)),
+            format!("WebSocket  ws://{}/ws", reachable(self.ws)),
+            match &self.data {
+                Data::File(path) => format!("Data       {}", path.display()),
+                Data::Memory => {
+                    "Data       memory only: nothing is kept when parlor stops".to_owned()
+                }
+            },
+        ]
+    }
+
+    /// No new connections; what was accepted is committed and answered; sockets close with 1001;
+    /// the database is closed. False if the disk did not let that happen in time.
+    pub fn stop(self) -> bool {
+        let deadline = Instant::now() + STOP_PATIENCE;
+        self.doors.iter().for_each(Door::stop);
+        // What was handed in before is answered before the Close frames.
+        let settled = self.scribe.desk.health();
+        self.hub.close_all();
+        for door in self.doors {
+            let cut = door.join(deadline);
+            if cut > 0 {
+                log::info!("{cut} connections did not end in time and were cut");
+            }
+        }
+        self.pulse.stop();
+        let ended = self.scribe.stop();
+        if let Err(reason) = &settled {
+            log::error!("while stopping: {reason}");
+        }
+        settled.is_ok() && ended
+    }
+}
+
+/// Once a second: pings, presence, what is due to be noted, what has expired.
+struct Pulse {
+    ended: Arc<Bell>,
+    thread: JoinHandle<()>,
+}
+
+impl Pulse {
+    fn start(hub: Arc<Hub>, desk: Desk) -> Result<Pulse, String> {
+        let ended = Arc::new(Bell::default());
+        let bell = ended.clone();
+        let run = move || {
+            while !bell.wait(PULSE) {
+                beat(&hub, &desk);
+            }
+        };
+        let thread = thread::Builder::new().name("pulse".into()).spawn(run);
+        let thread = thread.map_err(|e| format!("cannot start the pulse's thread: {e}"))?;
+        Ok(Pulse { ended, thread })
+    }
+
+    fn stop(self) {
+        self.ended.ring();
+        let _ = self.thread.join();
+    }
+}
+
+fn beat(hub: &Hub, desk: &Desk) {
+    let now = clock::now();
+    hub.tend(now);
+    let note = hub.take_note(false);
+    if !note.is_empty()
+        && desk
+            .submit(Act::Note(note.clone()), Waiter::Nobody)
+            .is_err()
+    {
+        hub.give_back_note(&note);
+    }
+    if let Some(act) = hub.overdue(now) {
+        // When too much waits already, a second later will do.
+        let _ = desk.submit(act, Waiter::Nobody);
+    }
+}

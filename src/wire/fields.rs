@@ -1,0 +1,157 @@
+//! The fields of a JSON object that came from outside: each is there and of its kind, or the
+//! refusal names it. `null` counts as absent; fields that nobody asks for are ignored.
+
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use crate::model::{MAX_PASSWORD_CHARS, Refusal, RoomNo, RoomRef};
+
+pub struct Fields(Map<String, Value>);
+
+impl Fields {
+    /// A body or frame: one JSON object.
+    pub fn parse(text: &[u8]) -> Result<Fields, Refusal> {
+        match serde_json::from_slice(text) {
+            Ok(Value::Object(map)) => Ok(Fields(map)),
+            Ok(_) => Err(Refusal::Malformed("not a JSON object".into())),
+            Err(e) => Err(Refusal::Malformed(format!("not a JSON object: {e}"))),
+        }
+    }
+
+    fn get(&self, field: &str) -> Option<&Value> {
+        self.0.get(field).filter(|v| !v.is_null())
+    }
+
+    /// As it was sent, for an echo.
+    pub fn raw(&self, field: &str) -> Option<Value> {
+        self.get(field).cloned()
+    }
+
+    fn read<'a, T>(
+        &'a self,
+        field: &'static str,
+        want: &'static str,
+        read: impl FnOnce(&'a Value) -> Option<T>,
+    ) -> Result<Option<T>, Refusal> {
+        match self.get(field) {
+            None => Ok(None),
+            Some(value) => read(value)
+                .map(Some)
+                .ok_or(Refusal::BadField { field, want }),
+        }
+    }
+
+    pub fn text(&self, field: &'static str) -> Result<Option<&str>, Refusal> {
+        self.read(field, "a string", Value::as_str)
+    }
+
+    pub fn flag(&self, field: &'static str) -> Result<Option<bool>, Refusal> {
+        self.read(field, "true or false", Value::as_bool)
+    }
+
+    pub fn number(&self, field: &'static str) -> Result<Option<u64>, Refusal> {
+        self.read(field, "a whole number, 0 or more", Value::as_u64)
+    }
+
+    pub fn uuid(&self, field: &'static str) -> Result<Option<Uuid>, Refusal> {
+        self.read(field, "a uuid", |v| Uuid::parse_str(v.as_str()?).ok())
+    }
+
+    /// A room by its id or its number.
+    pub fn room(&self, field: &'static str) -> Result<RoomRef, Refusal> {
+        let want = "a room: 32 hexadecimal digits, or its number";
+        let read = |v: &Value| match v {
+            Value::String(text) => room_ref(text),
+            _ => v.as_i64().map(|no| RoomRef::No(RoomNo(no))),
+        };
+        self.read(field, want, read)?
+            .ok_or(Refusal::BadField { field, want })
+    }
+
+    /// A password that may be absent; an empty one counts as none.
+    pub fn password(&self, field: &'static str) -> Result<Option<String>, Refusal> {
+        match self.text(field)?.filter(|p| !p.is_empty()) {
+            Some(p) if p.chars().count() > MAX_PASSWORD_CHARS => Err(Refusal::BadPassword),
+            found => Ok(found.map(str::to_owned)),
+        }
+    }
+
+    pub fn object(&self, field: &'static str) -> Result<Fields, Refusal> {
+        let want = "a JSON object";
+        let found = self.read(field, want, Value::as_object)?;
+        found
+            .map(|map| Fields(map.clone()))
+            .ok_or(Refusal::BadField { field, want })
+    }
+}
+
+/// That a field which may not be missing is there.
+pub fn need<T>(found: Option<T>, field: &'static str, want: &'static str) -> Result<T, Refusal> {
+    found.ok_or(Refusal::BadField { field, want })
+}
+
+/// A room as a path or a string names it: fewer than 32 digits are its number.
+pub fn room_ref(text: &str) -> Option<RoomRef> {
+    if text.len() < 32 && text.bytes().all(|b| b.is_ascii_digit()) {
+        return text.parse().ok().map(|no| RoomRef::No(RoomNo(no)));
+    }
+    Uuid::parse_str(text).ok().map(RoomRef::Id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fields(json: &str) -> Fields {
+        Fields::parse(json.as_bytes()).unwrap_or_else(|_| panic!("{json} is an object"))
+    }
+
+    #[test]
+    fn a_field_of_another_kind_is_named() {
+        let f = fields(r#"{"roomName":7,"listed":"yes","limit":-1,"request":"no","message":[]}"#);
+        let named = |refusal| match refusal {
+            Refusal::BadField { field, .. } => field,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(named(f.text("roomName").unwrap_err()), "roomName");
+        assert_eq!(named(f.flag("listed").unwrap_err()), "listed");
+        assert_eq!(named(f.number("limit").unwrap_err()), "limit");
+        assert_eq!(named(f.uuid("request").unwrap_err()), "request");
+        assert_eq!(named(f.object("message").err().unwrap()), "message");
+        assert_eq!(named(f.room("roomId").unwrap_err()), "roomId");
+    }
+
+    #[test]
+    fn null_is_absent_and_an_empty_password_is_none() {
+        let f = fields(r#"{"roomName":null,"roomPassword":""}"#);
+        assert_eq!(f.text("roomName"), Ok(None));
+        assert_eq!(f.password("roomPassword"), Ok(None));
+    }
+
+    #[test]
+    fn a_room_is_named_by_number_or_id() {
+        let id = "95c0f223421e453088fb11fb322d618d";
+        let by_id = RoomRef::Id(Uuid::parse_str(id).unwrap());
+        assert_eq!(room_ref(id), Some(by_id));
+        assert_eq!(
+            room_ref("95C0F223-421E-4530-88FB-11FB322D618D"),
+            Some(by_id)
+        );
+        assert_eq!(room_ref("7"), Some(RoomRef::No(RoomNo(7))));
+        assert_eq!(room_ref("-7"), None);
+        assert_eq!(room_ref("me"), None);
+        assert_eq!(
+            fields(r#"{"roomId":7}"#).room("roomId"),
+            Ok(RoomRef::No(RoomNo(7)))
+        );
+    }
+
+    #[test]
+    fn what_is_no_object_is_malformed() {
+        let bomb = "[".repeat(30_000);
+        for text in ["", "[]", "7", "{", "{\"a\":1e999}", "\"\\ud800\"", &bomb] {
+            let refusal = Fields::parse(text.as_bytes()).err();
+            assert!(matches!(refusal, Some(Refusal::Malformed(_))), "{text:.20}");
+        }
+    }
+}

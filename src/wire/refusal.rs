@@ -1,0 +1,177 @@
+//! What a refusal is called: a word, a number, an HTTP status and a sentence in two languages.
+
+use crate::model::*;
+use crate::wire::Lang;
+
+/// Of the room API: `code`.
+pub fn word(refusal: &Refusal) -> &'static str {
+    match refusal {
+        Refusal::Malformed(_) => "bad_json",
+        Refusal::BadField { .. } => "bad_field",
+        Refusal::UnsupportedContent(_) => "unsupported_content",
+        Refusal::BadText => "bad_text",
+        Refusal::BadName(_) => "bad_name",
+        Refusal::BadPassword => "bad_password",
+        Refusal::TokenRequired => "token_required",
+        Refusal::BadToken => "bad_token",
+        Refusal::Banned => "banned",
+        Refusal::NoSuchRoom => "room_not_found",
+        Refusal::NoSuchUser => "user_not_found",
+        Refusal::NotMember => "not_a_member",
+        Refusal::PrivateRoom => "room_private",
+        Refusal::WrongPassword => "wrong_password",
+        Refusal::WrongLogin => "wrong_login",
+        Refusal::NameTaken { .. } | Refusal::UsernameTaken => "name_taken",
+        Refusal::UuidTaken => "uuid_taken",
+        Refusal::RoomFull { .. } => "room_full",
+        Refusal::TooFast { .. } => "too_fast",
+        Refusal::Busy => "busy",
+        Refusal::NotConfirmed => "not_confirmed",
+    }
+}
+
+/// Of the WebSocket protocol and the accounts: `code`.
+pub fn number(refusal: &Refusal) -> u8 {
+    match refusal {
+        Refusal::TokenRequired | Refusal::BadToken => 1,
+        Refusal::Malformed(_)
+        | Refusal::BadField { .. }
+        | Refusal::UnsupportedContent(_)
+        | Refusal::BadName(_)
+        | Refusal::BadPassword => 2,
+        Refusal::NoSuchRoom | Refusal::NoSuchUser => 3,
+        Refusal::NotMember => 4,
+        Refusal::Banned => 5,
+        Refusal::BadText => 6,
+        Refusal::TooFast { .. } | Refusal::Busy => 7,
+        Refusal::UuidTaken => 8,
+        Refusal::NotConfirmed => 9,
+        Refusal::WrongPassword | Refusal::WrongLogin => 10,
+        Refusal::NameTaken { .. } | Refusal::UsernameTaken => 11,
+        Refusal::RoomFull { .. } => 12,
+        Refusal::PrivateRoom => 13,
+    }
+}
+
+pub fn status(refusal: &Refusal) -> u16 {
+    match refusal {
+        Refusal::Malformed(_)
+        | Refusal::BadField { .. }
+        | Refusal::UnsupportedContent(_)
+        | Refusal::BadText
+        | Refusal::BadName(_)
+        | Refusal::BadPassword => 400,
+        Refusal::TokenRequired | Refusal::BadToken | Refusal::WrongLogin => 401,
+        Refusal::Banned | Refusal::NotMember | Refusal::PrivateRoom | Refusal::WrongPassword => 403,
+        Refusal::NoSuchRoom | Refusal::NoSuchUser => 404,
+        Refusal::NameTaken { .. }
+        | Refusal::UsernameTaken
+        | Refusal::UuidTaken
+        | Refusal::RoomFull { .. } => 409,
+        Refusal::TooFast { .. } => 429,
+        Refusal::Busy | Refusal::NotConfirmed => 503,
+    }
+}
+
+/// Seconds until asking again makes sense, where waiting helps.
+pub fn retry_after(refusal: &Refusal) -> Option<u64> {
+    match refusal {
+        Refusal::TooFast { after } => Some(*after),
+        Refusal::Busy | Refusal::NotConfirmed => Some(1),
+        _ => None,
+    }
+}
+
+/// A free name to offer instead.
+pub fn suggest(refusal: &Refusal) -> Option<&str> {
+    match refusal {
+        Refusal::NameTaken { suggest } => Some(suggest),
+        _ => None,
+    }
+}
+
+pub fn sentence(refusal: &Refusal, lang: Lang) -> String {
+    let (zh, en): (String, String) = match refusal {
+        Refusal::Malformed(why) => (format!("请求格式错误：{why}"), format!("Malformed: {why}.")),
+        Refusal::BadField { field, want } => (
+            format!("字段 {field} 应为：{want}"),
+            format!("{field} must be {want}."),
+        ),
+        Refusal::UnsupportedContent(kind) => (
+            format!("不支持的内容类型：{kind}，只支持文本"),
+            format!("Content of type {kind} is not supported; only text is."),
+        ),
+        Refusal::BadText => (
+            format!("消息不能为空，也不能超过 {MAX_TEXT_CHARS} 个字符"),
+            format!("A text has 1 to {MAX_TEXT_CHARS} characters, not only blanks."),
+        ),
+        Refusal::BadName(why) => (
+            format!("名称无效：应为 1 到 {MAX_NAME_CHARS} 个字符，不含控制字符"),
+            format!(
+                "This name {why}; a name has 1 to {MAX_NAME_CHARS} characters and no control characters."
+            ),
+        ),
+        Refusal::BadPassword => (
+            format!("密码应为 1 到 {MAX_PASSWORD_CHARS} 个字符"),
+            format!("A password has 1 to {MAX_PASSWORD_CHARS} characters."),
+        ),
+        Refusal::TokenRequired => (
+            "此用户需要令牌：Authorization: Bearer TOKEN".into(),
+            "This user's calls need its token: Authorization: Bearer TOKEN.".into(),
+        ),
+        Refusal::BadToken => ("令牌无效或已过期".into(), "Login status expired!".into()),
+        Refusal::Banned => ("该用户已被封禁".into(), "This user is banned.".into()),
+        Refusal::NoSuchRoom => ("房间不存在".into(), "There is no such room.".into()),
+        Refusal::NoSuchUser => ("用户不存在".into(), "There is no such user.".into()),
+        Refusal::NotMember => (
+            "用户不在该房间中，请先加入房间".into(),
+            "This user is not in the room; join it first.".into(),
+        ),
+        Refusal::PrivateRoom => (
+            "该房间未公开：请用 roomId 或密码加入".into(),
+            "This room is not listed: join it by its roomId, or with its password.".into(),
+        ),
+        Refusal::WrongPassword => (
+            "房间密码错误".into(),
+            "The room's password is missing or wrong.".into(),
+        ),
+        Refusal::WrongLogin => (
+            "用户名或密码错误".into(),
+            "Wrong username or password.".into(),
+        ),
+        Refusal::NameTaken { suggest } => (
+            format!("该名称与房间内其他成员的名称相同或相似，可以使用：{suggest}"),
+            format!(
+                "Somebody in the room has this name or one that looks like it; {suggest} is free."
+            ),
+        ),
+        Refusal::UsernameTaken => (
+            "该用户名已被使用".into(),
+            "This username, or one that looks like it, is taken; choose another.".into(),
+        ),
+        Refusal::UuidTaken => (
+            "该 uuid 已被另一条消息使用".into(),
+            "This uuid is another message's; make a new one for each message.".into(),
+        ),
+        Refusal::RoomFull { members } => (
+            format!("房间已满（{members} 人）"),
+            format!("The room is full: it has {members} members."),
+        ),
+        Refusal::TooFast { after } => (
+            format!("操作过于频繁，请在 {after} 秒后重试"),
+            format!("Too fast; try again in {after} s."),
+        ),
+        Refusal::Busy => (
+            "服务器繁忙，请稍后重试".into(),
+            "The server is busy; try again in 1 s.".into(),
+        ),
+        Refusal::NotConfirmed => (
+            "未能确认是否已保存：请用相同的 uuid 重试".into(),
+            "Not confirmed: it may or may not be stored; ask again with the same uuid.".into(),
+        ),
+    };
+    match lang {
+        Lang::Zh => zh,
+        Lang::En => en,
+    }
+}

@@ -1,0 +1,462 @@
+//! The HTTP room API (first document, and PROTOCOL.md): bodies in, envelopes out.
+
+use serde::Serialize;
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::model::*;
+use crate::wire::fields::{Fields, need};
+use crate::wire::{Lang, refusal, utc_millis};
+
+/// The highest version of the protocol that is spoken here.
+pub const VERSION: u64 = 1;
+/// The longest `wait` of a fetch, in seconds: proxies cut calls that are silent for longer.
+pub const MAX_WAIT: u64 = 60;
+/// A cursor fetch without `limit`.
+pub const DEFAULT_FETCH: usize = 200;
+
+/// What every body may carry.
+pub struct Common {
+    /// The version to answer in, where one was asked for.
+    pub v: Option<u64>,
+    pub token: Option<String>,
+}
+
+pub struct CreateBody {
+    pub room_password: Option<String>,
+    pub room_name: Option<String>,
+    pub user_name: Option<String>,
+    pub listed: bool,
+    pub request: Option<Uuid>,
+}
+
+pub struct JoinBody {
+    pub room: RoomRef,
+    pub room_password: Option<String>,
+    pub user_name: Option<String>,
+    pub request: Option<Uuid>,
+}
+
+/// Whose call it is, and where.
+pub struct SeatBody {
+    pub room: RoomRef,
+    pub user: Uuid,
+}
+
+pub struct SendBody {
+    pub text: String,
+    pub uuid: Option<Uuid>,
+    pub reply: Option<Place>,
+}
+
+pub struct FetchBody {
+    pub after: Option<Place>,
+    pub epoch: Option<String>,
+    pub limit: Option<usize>,
+    pub wait: u64,
+}
+
+pub fn common(body: &Fields) -> Result<Common, Refusal> {
+    Ok(Common {
+        v: body.number("v")?.map(|v| v.min(VERSION)),
+        token: body.text("token")?.map(str::to_owned),
+    })
+}
+
+pub fn create(body: &Fields) -> Result<CreateBody, Refusal> {
+    Ok(CreateBody {
+        room_password: body.password("roomPassword")?,
+        room_name: body.text("roomName")?.map(str::to_owned),
+        user_name: body.text("userName")?.map(str::to_owned),
+        listed: body.flag("listed")?.unwrap_or(false),
+        request: body.uuid("request")?,
+    })
+}
+
+pub fn join(body: &Fields) -> Result<JoinBody, Refusal> {
+    Ok(JoinBody {
+        room: body.room("roomId")?,
+        room_password: body.password("roomPassword")?,
+        user_name: body.text("userName")?.map(str::to_owned),
+        request: body.uuid("request")?,
+    })
+}
+
+const USER_ID: &str = "a user's id: 32 hexadecimal digits";
+
+pub fn seat(body: &Fields) -> Result<SeatBody, Refusal> {
+    let user = body.uuid("userId")?;
+    Ok(SeatBody {
+        room: body.room("roomId")?,
+        user: need(user, "userId", USER_ID)?,
+    })
+}
+
+pub fn send(body: &Fields, user: Uuid) -> Result<SendBody, Refusal> {
+    let message = body.object("message")?;
+    if message.uuid("userId")? != Some(user) {
+        return Err(Refusal::BadField {
+            field: "message.userId",
+            want: "the userId of the call",
+        });
+    }
+    if message.text("type")?.is_some_and(|kind| kind != "message") {
+        return Err(Refusal::BadField {
+            field: "message.type",
+            want: "\"message\"",
+        });
+    }
+    match message.text("contentType")? {
+        Some("text") => {}
+        Some(other) => return Err(Refusal::UnsupportedContent(shortened(other))),
+        None => {
+            return Err(Refusal::BadField {
+                field: "message.contentType",
+                want: "\"text\"",
+            });
+        }
+    }
+    let content = need(message.text("content")?, "message.content", "a string")?;
+    let (uuid, reply) = (message.uuid("uuid")?, message.number("reply")?);
+    Ok(SendBody {
+        text: content.to_owned(),
+        uuid,
+        reply,
+    })
+}
+
+/// A word of the client's, short enough to stand in a sentence.
+pub fn shortened(word: &str) -> String {
+    word.chars().take(MAX_NAME_CHARS).collect()
+}
+
+pub fn fetch(body: &Fields) -> Result<FetchBody, Refusal> {
+    let wait = body.number("wait")?.unwrap_or(0);
+    if wait > MAX_WAIT {
+        return Err(Refusal::BadField {
+            field: "wait",
+            want: "1 to 60 seconds",
+        });
+    }
+    let limit = body.number("limit")?;
+    if limit == Some(0) {
+        return Err(Refusal::BadField {
+            field: "limit",
+            want: "1 or more",
+        });
+    }
+    Ok(FetchBody {
+        after: body.number("after")?,
+        epoch: body.text("epoch")?.map(str::to_owned),
+        limit: limit.map(|n| n.min(MAX_FETCH as u64) as usize),
+        wait,
+    })
+}
+
+// ---- Answers ----
+
+#[derive(Clone, Copy)]
+pub enum Call {
+    Create,
+    Join,
+    Send,
+    Fetch,
+    Leave,
+    Heartbeat,
+}
+
+fn done(call: Call, lang: Lang) -> &'static str {
+    let (zh, en) = match call {
+        Call::Create => ("成功创建房间", "Room created"),
+        Call::Join => ("成功加入房间", "Joined the room"),
+        Call::Send => ("发送成功", "Sent"),
+        Call::Fetch => ("你成功了！", "Success!"),
+        Call::Leave => ("已离开房间", "Left the room"),
+        Call::Heartbeat => ("心跳成功", "Heartbeat received"),
+    };
+    match lang {
+        Lang::Zh => zh,
+        Lang::En => en,
+    }
+}
+
+#[derive(Serialize)]
+struct Envelope<'a, T> {
+    success: bool,
+    message: &'a str,
+    data: T,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<&'a str>,
+    #[serde(rename = "retryAfter", skip_serializing_if = "Option::is_none")]
+    retry_after: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    suggest: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    v: Option<u64>,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    cursor: Option<Cursor<'a>>,
+}
+
+#[derive(Serialize)]
+struct Cursor<'a> {
+    next: Place,
+    epoch: &'a str,
+    complete: bool,
+}
+
+fn to_json(value: &impl Serialize) -> String {
+    // Strings and numbers under string keys: nothing here can fail to be written.
+    serde_json::to_string(value).unwrap_or_default()
+}
+
+fn envelope<T: Serialize>(call: Call, lang: Lang, v: Option<u64>, data: T) -> String {
+    let message = done(call, lang);
+    let (code, retry_after, suggest, cursor) = (None, None, None, None);
+    to_json(&Envelope {
+        success: true,
+        message,
+        data,
+        code,
+        retry_after,
+        suggest,
+        v,
+        cursor,
+    })
+}
+
+/// `data` is null.
+pub fn success(call: Call, lang: Lang, v: Option<u64>) -> String {
+    envelope(call, lang, v, ())
+}
+
+pub fn failure(refusal: &Refusal, lang: Lang, v: Option<u64>) -> String {
+    let message = refusal::sentence(refusal, lang);
+    to_json(&Envelope {
+        success: false,
+        message: &message,
+        data: (),
+        code: Some(refusal::word(refusal)),
+        retry_after: refusal::retry_after(refusal),
+        suggest: refusal::suggest(refusal),
+        v,
+        cursor: None,
+    })
+}
+
+/// A failure that is the door's or the router's, not the rules'.
+pub fn plain_failure(code: &str, message: &str) -> String {
+    to_json(&Envelope {
+        success: false,
+        message,
+        data: (),
+        code: Some(code),
+        retry_after: None,
+        suggest: None,
+        v: None,
+        cursor: None,
+    })
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct UserOut<'a> {
+    avatar_index: u8,
+    user_id: String,
+    user_name: &'a str,
+    caching_message: Vec<EntryOut<'a>>,
+    last_heartbeat_time: String,
+    id: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    online: Option<bool>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct RoomOut<'a> {
+    room_id: String,
+    room_password: &'a str,
+    room_name: &'a str,
+    user_container: Container<'a>,
+    id: i64,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Container<'a> {
+    user_list: Vec<UserOut<'a>>,
+}
+
+#[derive(Serialize)]
+struct SeatedOut<'a> {
+    user: UserOut<'a>,
+    room: RoomOut<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token: Option<&'a str>,
+}
+
+fn user_out<'a>(member: &'a MemberView, notices: Vec<EntryOut<'a>>) -> UserOut<'a> {
+    UserOut {
+        avatar_index: member.avatar,
+        user_id: member.id.simple().to_string(),
+        user_name: &member.name,
+        caching_message: notices,
+        last_heartbeat_time: utc_millis(member.heard),
+        id: member.no.0,
+        online: (!member.online).then_some(false),
+    }
+}
+
+/// What create and join tell the newcomer.
+pub struct Seated<'a> {
+    pub room: &'a RoomView,
+    pub me: &'a MemberView,
+    /// The newcomer's own join notice, handed over here.
+    pub own: Option<&'a Entry>,
+    /// What this request just set or proved, or nothing.
+    pub password: &'a str,
+    pub token: Option<&'a str>,
+}
+
+pub fn seated(call: Call, lang: Lang, v: Option<u64>, seated: &Seated) -> String {
+    let room = seated.room;
+    let data = SeatedOut {
+        user: user_out(
+            seated.me,
+            seated
+                .own
+                .map(|e| notice_out(e, lang))
+                .into_iter()
+                .collect(),
+        ),
+        room: RoomOut {
+            room_id: room.id.simple().to_string(),
+            room_password: seated.password,
+            room_name: &room.name,
+            user_container: Container {
+                user_list: room
+                    .members
+                    .iter()
+                    .map(|m| user_out(m, pending_out(m, lang)))
+                    .collect(),
+            },
+            id: room.no.0,
+        },
+        token: seated.token,
+    };
+    envelope(call, lang, v, data)
+}
+
+fn pending_out(member: &MemberView, lang: Lang) -> Vec<EntryOut<'_>> {
+    member.notices.iter().map(|e| notice_out(e, lang)).collect()
+}
+
+#[derive(Serialize)]
+struct SaidOut {
+    uuid: Value,
+    seq: Place,
+    at: Place,
+    sent: String,
+}
+
+/// The answer of a send that carried its uuid, which is echoed as it was written.
+pub fn said(lang: Lang, v: Option<u64>, uuid: Value, at: Place, sent: Nanos) -> String {
+    let sent = utc_millis(sent);
+    envelope(
+        Call::Send,
+        lang,
+        v,
+        SaidOut {
+            uuid,
+            seq: at,
+            at,
+            sent,
+        },
+    )
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct EntryOut<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content_type: Option<&'a str>,
+    content: String,
+    r#type: &'a str,
+    at: Place,
+    sent: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    uuid: Option<Uuid>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seq: Option<Place>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    modified: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reply: Option<Place>,
+}
+
+fn notice_out(entry: &Entry, lang: Lang) -> EntryOut<'_> {
+    let name = &entry.name;
+    let content = match (&entry.body, lang) {
+        (Body::Message(message), _) => message.text.to_string(),
+        (Body::Joined { .. }, Lang::Zh) => format!("{name}加入了房间"),
+        (Body::Joined { .. }, Lang::En) => format!("{name} joined the room"),
+        (Body::Left { .. }, Lang::Zh) => format!("{name}离开了房间"),
+        (Body::Left { .. }, Lang::En) => format!("{name} left the room"),
+    };
+    EntryOut {
+        user_id: None,
+        content_type: None,
+        content,
+        r#type: "system",
+        at: entry.at,
+        sent: utc_millis(entry.sent),
+        uuid: None,
+        seq: None,
+        user_name: None,
+        modified: None,
+        reply: None,
+    }
+}
+
+fn entry_out(entry: &Entry, lang: Lang) -> EntryOut<'_> {
+    let out = notice_out(entry, lang);
+    let Some(message) = entry.message() else {
+        return out;
+    };
+    EntryOut {
+        user_id: Some(entry.user_id.simple().to_string()),
+        content_type: Some("text"),
+        r#type: "message",
+        uuid: Some(message.uuid),
+        seq: Some(entry.at),
+        user_name: Some(&entry.name),
+        modified: Some(message.modified),
+        reply: message.reply,
+        ..out
+    }
+}
+
+/// The answer of a fetch; with a cursor one also tells `next`, `epoch` and `complete`.
+pub fn fetched(lang: Lang, v: Option<u64>, page: &Page, cursor_epoch: Option<&str>) -> String {
+    let data: Vec<_> = page.entries.iter().map(|e| entry_out(e, lang)).collect();
+    let cursor = cursor_epoch.map(|epoch| Cursor {
+        next: page.next,
+        epoch,
+        complete: page.complete,
+    });
+    let message = done(Call::Fetch, lang);
+    let (code, retry_after, suggest) = (None, None, None);
+    to_json(&Envelope {
+        success: true,
+        message,
+        data,
+        code,
+        retry_after,
+        suggest,
+        v,
+        cursor,
+    })
+}

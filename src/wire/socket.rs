@@ -1,0 +1,492 @@
+//! The WebSocket protocol (second document, and PROTOCOL.md): frames in, frames out.
+
+use serde::Serialize;
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::model::*;
+use crate::wire::fields::{Fields, need};
+use crate::wire::room_api::{VERSION, shortened};
+use crate::wire::{Lang, local_nanos, refusal};
+
+/// A text frame from a client.
+pub enum Incoming {
+    Auth(Auth),
+    Msg(Msg),
+    Ask(Ask),
+    /// Not a request; why.
+    Bad(String),
+}
+
+pub struct Auth {
+    /// Empty where there was none.
+    pub token: String,
+    pub v: u64,
+    pub id: Option<Value>,
+}
+
+/// A message to send, or why it is none; the uuid is echoed as it came.
+pub struct Msg {
+    pub uuid: Value,
+    pub call: Result<Say, Refusal>,
+}
+
+pub struct Say {
+    pub uuid: Uuid,
+    pub room: RoomRef,
+    pub text: String,
+    pub reply: Option<Place>,
+}
+
+/// A request of ours, answered by the same type.
+pub struct Ask {
+    pub echo: Echo,
+    pub call: Result<Call, Refusal>,
+}
+
+/// What an answer repeats of its request.
+#[derive(Clone)]
+pub struct Echo {
+    pub kind: &'static str,
+    pub id: Option<Value>,
+}
+
+pub enum Call {
+    Ping,
+    Join {
+        room: RoomRef,
+        password: Option<String>,
+        name: Option<String>,
+    },
+    Leave {
+        room: RoomRef,
+    },
+    Members {
+        room: RoomRef,
+    },
+    History {
+        room: RoomRef,
+        span: HistorySpan,
+        limit: usize,
+    },
+}
+
+/// Where a page of history begins.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum HistorySpan {
+    Newest,
+    After(Place),
+    Before(Place),
+}
+
+pub fn parse(text: &str) -> Incoming {
+    let fields = match Fields::parse(text.as_bytes()) {
+        Ok(fields) => fields,
+        Err(why) => return Incoming::Bad(refusal::sentence(&why, Lang::En)),
+    };
+    let kind = match fields.text("type") {
+        Ok(Some(kind)) => kind,
+        _ => return Incoming::Bad("A frame needs a type, a string such as \"msg\".".into()),
+    };
+    let ask = |kind, call| {
+        Incoming::Ask(Ask {
+            echo: Echo {
+                kind,
+                id: fields.raw("id"),
+            },
+            call,
+        })
+    };
+    match kind {
+        "auth" => Incoming::Auth(Auth {
+            token: fields
+                .text("token")
+                .ok()
+                .flatten()
+                .unwrap_or_default()
+                .to_owned(),
+            v: fields.number("v").ok().flatten().unwrap_or(0).min(VERSION),
+            id: fields.raw("id"),
+        }),
+        "msg" => {
+            let uuid = fields.raw("uuid").unwrap_or(Value::Null);
+            Incoming::Msg(Msg {
+                uuid,
+                call: say(&fields),
+            })
+        }
+        "ping" => ask("ping", Ok(Call::Ping)),
+        "join" => ask("join", join(&fields)),
+        "leave" => ask(
+            "leave",
+            fields.room("room").map(|room| Call::Leave { room }),
+        ),
+        "members" => ask(
+            "members",
+            fields.room("room").map(|room| Call::Members { room }),
+        ),
+        "history" => ask("history", history(&fields)),
+        other => Incoming::Bad(format!(
+            "There is no request of type {:?}.",
+            shortened(other)
+        )),
+    }
+}
+
+fn say(fields: &Fields) -> Result<Say, Refusal> {
+    let uuid = need(
+        fields.uuid("uuid")?,
+        "uuid",
+        "a uuid, made anew for each message",
+    )?;
+    let room = fields.room("room")?;
+    let data = fields.object("data")?;
+    match data.text("type")? {
+        Some("Text") => {}
+        Some(other) => return Err(Refusal::UnsupportedContent(shortened(other))),
+        None => {
+            return Err(Refusal::BadField {
+                field: "data.type",
+                want: "\"Text\"",
+            });
+        }
+    }
+    let text = need(data.text("text")?, "data.text", "a string")?.to_owned();
+    Ok(Say {
+        uuid,
+        room,
+        text,
+        reply: fields.number("reply")?,
+    })
+}
+
+fn join(fields: &Fields) -> Result<Call, Refusal> {
+    Ok(Call::Join {
+        room: fields.room("room")?,
+        password: fields.password("password")?,
+        name: fields.text("name")?.map(str::to_owned),
+    })
+}
+
+fn history(fields: &Fields) -> Result<Call, Refusal> {
+    let span = history_span(fields.number("after")?, fields.number("before")?)?;
+    let limit = history_limit(fields.number("limit")?)?;
+    Ok(Call::History {
+        room: fields.room("room")?,
+        span,
+        limit,
+    })
+}
+
+pub fn history_span(after: Option<Place>, before: Option<Place>) -> Result<HistorySpan, Refusal> {
+    match (after, before) {
+        (None, None) => Ok(HistorySpan::Newest),
+        (Some(after), None) => Ok(HistorySpan::After(after)),
+        (None, Some(before)) => Ok(HistorySpan::Before(before)),
+        _ => Err(Refusal::BadField {
+            field: "after",
+            want: "given alone: before or after, not both",
+        }),
+    }
+}
+
+/// The size of a page of history: `MAX_PAGE` where it is not given, or more is asked for.
+pub fn history_limit(limit: Option<u64>) -> Result<usize, Refusal> {
+    match limit {
+        Some(0) => Err(Refusal::BadField {
+            field: "limit",
+            want: "1 to 200",
+        }),
+        limit => Ok(limit.map_or(MAX_PAGE, |n| n.min(MAX_PAGE as u64) as usize)),
+    }
+}
+
+// ---- Frames out ----
+
+#[derive(Serialize)]
+struct Head<'a> {
+    r#type: &'a str,
+    code: u8,
+    msg: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<&'a Value>,
+}
+
+fn json(value: &impl Serialize) -> String {
+    // Strings and numbers under string keys: nothing here can fail to be written.
+    serde_json::to_string(value).unwrap_or_default()
+}
+
+/// `rest` is empty, or fields with a comma before them.
+fn framed(head: &Head, rest: &str) -> String {
+    let mut text = json(head);
+    text.pop();
+    text + rest + "}"
+}
+
+/// `{"type":"auth","code":…,"msg":…}`.
+pub fn auth_refused(code: u8, msg: &str, id: Option<&Value>) -> String {
+    json(&Head {
+        r#type: "auth",
+        code,
+        msg,
+        id,
+    })
+}
+
+/// What a client that speaks `v` 1 is told of itself.
+pub struct Greeting<'a> {
+    pub v: u64,
+    pub epoch: &'a str,
+    pub me: UserNo,
+    pub rooms: &'a [RoomView],
+}
+
+pub fn auth_ok(greeting: Option<&Greeting>, id: Option<&Value>) -> String {
+    #[derive(Serialize)]
+    struct RoomOut<'a> {
+        id: i64,
+        name: &'a str,
+        at: Place,
+        complete: bool,
+    }
+    let head = Head {
+        r#type: "auth",
+        code: 0,
+        msg: "",
+        id,
+    };
+    let Some(g) = greeting else {
+        return json(&head);
+    };
+    let room = |r: &'_ RoomView| (r.no.0, r.name.clone(), r.last);
+    let rooms: Vec<_> = g.rooms.iter().map(room).collect();
+    let rooms: Vec<_> = rooms
+        .iter()
+        .map(|(id, name, at)| RoomOut {
+            id: *id,
+            name,
+            at: *at,
+            complete: true,
+        })
+        .collect();
+    let (v, epoch, me) = (g.v, json(&g.epoch), g.me.0);
+    let rest = format!(
+        r#","v":{v},"epoch":{epoch},"me":{me},"rooms":{},"gone":[]"#,
+        json(&rooms)
+    );
+    framed(&head, &rest)
+}
+
+/// `{"type":"send",…}`: the answer of `msg`.
+pub fn send(uuid: &Value, outcome: &Result<Reply, Refusal>) -> String {
+    #[derive(Serialize)]
+    struct Send<'a> {
+        r#type: &'a str,
+        code: u8,
+        msg: &'a str,
+        uuid: &'a Value,
+        sent: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        seq: Option<Place>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        at: Option<Place>,
+        #[serde(rename = "retryAfter", skip_serializing_if = "Option::is_none")]
+        retry_after: Option<u64>,
+    }
+    let none = Send {
+        r#type: "send",
+        code: 0,
+        msg: "",
+        uuid,
+        sent: None,
+        seq: None,
+        at: None,
+        retry_after: None,
+    };
+    match outcome {
+        Ok(Reply::Said { at, sent }) => json(&Send {
+            sent: Some(local_nanos(*sent)),
+            seq: Some(*at),
+            at: Some(*at),
+            ..none
+        }),
+        Ok(_) => json(&none),
+        Err(refusal) => {
+            let msg = refusal::sentence(refusal, Lang::En);
+            let retry_after = refusal::retry_after(refusal);
+            json(&Send {
+                code: refusal::number(refusal),
+                msg: &msg,
+                retry_after,
+                ..none
+            })
+        }
+    }
+}
+
+/// The answer of a request of ours: `fields` are more fields, with a comma before them.
+pub fn answer(echo: &Echo, fields: &str) -> String {
+    framed(
+        &Head {
+            r#type: echo.kind,
+            code: 0,
+            msg: "",
+            id: echo.id.as_ref(),
+        },
+        fields,
+    )
+}
+
+pub fn refused(echo: &Echo, refusal: &Refusal) -> String {
+    let msg = refusal::sentence(refusal, Lang::En);
+    let code = refusal::number(refusal);
+    let mut rest = String::new();
+    if let Some(after) = refusal::retry_after(refusal) {
+        rest += &format!(r#","retryAfter":{after}"#);
+    }
+    if let Some(name) = refusal::suggest(refusal) {
+        rest += &format!(r#","suggest":{}"#, json(&name));
+    }
+    framed(
+        &Head {
+            r#type: echo.kind,
+            code,
+            msg: &msg,
+            id: echo.id.as_ref(),
+        },
+        &rest,
+    )
+}
+
+/// For what is not a request.
+pub fn error(msg: &str) -> String {
+    json(&Head {
+        r#type: "error",
+        code: 2,
+        msg,
+        id: None,
+    })
+}
+
+/// `,"room":…,"data":[…]` of a `members` answer.
+pub fn members_fields(room: &RoomView) -> String {
+    #[derive(Serialize)]
+    struct MemberOut<'a> {
+        id: i64,
+        name: &'a str,
+        avatar: u8,
+        online: bool,
+    }
+    let member = |m: &'_ MemberView| (m.no.0, m.name.clone(), m.avatar, m.online);
+    let members: Vec<_> = room.members.iter().map(member).collect();
+    let members: Vec<_> = members
+        .iter()
+        .map(|(id, name, avatar, online)| MemberOut {
+            id: *id,
+            name,
+            avatar: *avatar,
+            online: *online,
+        })
+        .collect();
+    format!(r#","room":{},"data":{}"#, room.no.0, json(&members))
+}
+
+/// `"data":[…],"next":…,"complete":…,"more":…` of a page of history.
+pub fn page_fields(page: &Page) -> String {
+    let frames: Vec<_> = page.entries.iter().map(|e| frame(e)).collect();
+    format!(
+        r#""data":[{}],"next":{},"complete":{},"more":{}"#,
+        frames.join(","),
+        page.next,
+        page.complete,
+        page.more
+    )
+}
+
+/// Whether every socket gets a frame of the order, or only those that speak `v` 1.
+pub fn is_documented(entry: &Entry) -> bool {
+    entry.message().is_some()
+}
+
+/// The frame of an entry of the order.
+pub fn frame(entry: &Entry) -> String {
+    match &entry.body {
+        Body::Message(message) => recv(entry, message),
+        Body::Joined { avatar } => notice("joined", entry, *avatar),
+        Body::Left { avatar } => notice("left", entry, *avatar),
+    }
+}
+
+fn recv(entry: &Entry, message: &Message) -> String {
+    #[derive(Serialize)]
+    struct Recv<'a> {
+        r#type: &'a str,
+        data: Data<'a>,
+        at: Place,
+    }
+    #[derive(Serialize)]
+    struct Data<'a> {
+        uuid: Uuid,
+        sender: i64,
+        room: i64,
+        data: Content<'a>,
+        sent: String,
+        modified: bool,
+        seq: Place,
+        name: &'a str,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reply: Option<Place>,
+    }
+    #[derive(Serialize)]
+    struct Content<'a> {
+        r#type: &'a str,
+        text: &'a str,
+    }
+    json(&Recv {
+        r#type: "recv",
+        data: Data {
+            uuid: message.uuid,
+            sender: entry.user.0,
+            room: entry.room.0,
+            data: Content {
+                r#type: "Text",
+                text: &message.text,
+            },
+            sent: local_nanos(entry.sent),
+            modified: message.modified,
+            seq: entry.at,
+            name: &entry.name,
+            reply: message.reply,
+        },
+        at: entry.at,
+    })
+}
+
+fn notice(kind: &str, entry: &Entry, avatar: u8) -> String {
+    #[derive(Serialize)]
+    struct Notice<'a> {
+        r#type: &'a str,
+        room: i64,
+        at: Place,
+        user: Who<'a>,
+        sent: String,
+    }
+    #[derive(Serialize)]
+    struct Who<'a> {
+        id: i64,
+        name: &'a str,
+        avatar: u8,
+    }
+    json(&Notice {
+        r#type: kind,
+        room: entry.room.0,
+        at: entry.at,
+        user: Who {
+            id: entry.user.0,
+            name: &entry.name,
+            avatar,
+        },
+        sent: local_nanos(entry.sent),
+    })
+}

@@ -1,0 +1,10 @@
+//! The WebSocket protocol (second document) as PROTOCOL.md completes it.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod auth;
+mod document;
+mod framing;
+mod messages;
+mod together;
