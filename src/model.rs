@@ -337,6 +337,30 @@ pub enum Reply {
     },
 }
 
+/// What a field should have been.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Want {
+    Text,
+    Flag,
+    Number,
+    /// A number from 1 on.
+    Count,
+    Object,
+    Uuid,
+    Room,
+    UserId,
+    /// The `userId` of the call itself.
+    SameUser,
+    /// The word given here and no other.
+    Word(&'static str),
+    /// The `seq` of a message of the room.
+    Seq,
+    /// 1 to 60 seconds.
+    Wait,
+    /// Given without `before`.
+    Alone,
+}
+
 /// Why not. Each door maps it to its own words by an exhaustive match.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Refusal {
@@ -345,7 +369,7 @@ pub enum Refusal {
     /// A field is missing or of the wrong kind.
     BadField {
         field: &'static str,
-        want: &'static str,
+        want: Want,
     },
     UnsupportedContent(String),
     BadText,

@@ -307,7 +307,7 @@ impl Rooms {
                 if reply.is_some_and(|place| place == 0 || place > room.last) {
                     return Err(Refusal::BadField {
                         field: "reply",
-                        want: "the seq of a message",
+                        want: Want::Seq,
                     });
                 }
                 let message = Message {
@@ -461,7 +461,11 @@ impl Rooms {
         };
         let room = Room::new(head.clone());
         let (mut events, reply) = self.join(now, &room, seat, &[])?;
-        events.insert(0, Event::RoomMade(head));
+        // After its owner, before its first entry.
+        let entry = events
+            .iter()
+            .position(|event| matches!(event, Event::Entry(_)));
+        events.insert(entry.unwrap_or(0), Event::RoomMade(head));
         Ok((events, reply))
     }
 
@@ -486,7 +490,7 @@ impl Rooms {
                 let (_, known, member) = self.seated(room.head.no, holder)?;
                 events = self.leave(now, room, known, member, last);
                 last += 1;
-            } else if wish.is_some() {
+            } else if wish.is_some() || !made {
                 return Err(Refusal::NameTaken {
                     suggest: room.free_name(&name),
                 });

@@ -43,7 +43,7 @@ const EXIT_PANIC: i32 = 70;
 const STACK: usize = 1024 * 1024;
 
 enum Job {
-    Do(Command, Waiter),
+    Do(Box<Command>, Waiter),
     /// Answered after everything before it: Ok, or why the disk takes nothing.
     Probe(Sender<Result<(), String>>),
     Stop,
@@ -64,7 +64,7 @@ impl Desk {
             act,
         };
         self.jobs
-            .try_send(Job::Do(command, waiter))
+            .try_send(Job::Do(Box::new(command), waiter))
             .map_err(|refused| match refused {
                 TrySendError::Full(_) => Refusal::Busy,
                 TrySendError::Disconnected(_) => Refusal::NotConfirmed,
@@ -189,7 +189,7 @@ impl Work {
             let mut stop = false;
             for job in jobs {
                 match job {
-                    Job::Do(command, waiter) => batch.push((command, waiter)),
+                    Job::Do(command, waiter) => batch.push((*command, waiter)),
                     Job::Probe(answer) => probes.push(answer),
                     Job::Stop => stop = true,
                 }
@@ -201,7 +201,7 @@ impl Work {
             if stop {
                 let late = self.inbox.try_iter();
                 let late = late.filter_map(|job| match job {
-                    Job::Do(command, waiter) => Some((command, waiter)),
+                    Job::Do(command, waiter) => Some((*command, waiter)),
                     Job::Probe(_) | Job::Stop => None,
                 });
                 let late = late.collect();

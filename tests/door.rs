@@ -522,7 +522,11 @@ fn head_has_the_length_but_no_content() {
 fn options_lets_a_page_from_elsewhere_call() {
     let server = server();
     let mut raw = Raw::connect(server.http);
-    for path in ["/room/create", "/message/fetch", "/rooms/me"] {
+    for (path, method) in [
+        ("/room/create", "POST"),
+        ("/message/fetch", "POST"),
+        ("/rooms/me", "GET"),
+    ] {
         raw.send(format!(
             "OPTIONS {path} HTTP/1.1\r\nHost: x\r\nOrigin: https://elsewhere.example\r\n\
              Access-Control-Request-Method: POST\r\nAccess-Control-Request-Headers: authorization,content-type\r\n\r\n"
@@ -534,12 +538,10 @@ fn options_lets_a_page_from_elsewhere_call() {
             "*",
             "{answer:?}"
         );
-        for method in ["GET", "POST"] {
-            assert!(
-                answer.lists("Access-Control-Allow-Methods", method),
-                "{answer:?}"
-            );
-        }
+        assert!(
+            answer.lists("Access-Control-Allow-Methods", method),
+            "{answer:?}"
+        );
         for header in ["Authorization", "Content-Type", "Accept-Language"] {
             assert!(
                 answer.lists("Access-Control-Allow-Headers", header),

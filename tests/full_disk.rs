@@ -162,7 +162,7 @@ fn goes_on_after(server: &Server, breaks: impl FnOnce(), heals: impl FnOnce()) {
     assert_eq!(
         [
             times(&text),
-            times("over HTTP"),
+            times(&http_text),
             times("before"),
             times("after")
         ],

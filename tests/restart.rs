@@ -305,7 +305,7 @@ fn a_directory_that_is_not_there_is_named() {
         "--data",
         file,
     ]);
-    assert_eq!(refused.code, Some(1));
+    assert_eq!(refused.code, Some(2));
     assert!(refused.stderr.contains(file), "{}", refused.stderr);
 }
 

@@ -70,7 +70,7 @@ impl Site {
         let make = || {
             let body = wire::room(&Fields::parse(&request.body)?)?;
             let user = self.calls.bearer(shown(request, body.token.as_deref())?)?;
-            let name = need(body.name, "name", "a string")?;
+            let name = need(body.name, "name", Want::Text)?;
             let password = body.password.as_deref();
             let taken = self
                 .calls

@@ -200,7 +200,7 @@ fn number(request: &Request, name: &'static str) -> Result<Option<u64>, Refusal>
     let found = pairs.find(|(key, _)| *key == name);
     let bad = Refusal::BadField {
         field: name,
-        want: "a whole number, 0 or more",
+        want: Want::Number,
     };
     found
         .map(|(_, value)| value.parse().map_err(|_| bad))

@@ -64,7 +64,7 @@ mod tests {
     #[test]
     fn the_protocol_text_is_both_protocols_and_not_all_of_readme() {
         let text = super::chapters();
-        assert!(text.contains("/room/create") && text.contains("\"type\":\"auth\""));
+        assert!(text.contains("/room/create") && text.contains("\"auth\""));
         assert!(text.starts_with(super::FROM) && !text.contains(super::TO));
     }
 }

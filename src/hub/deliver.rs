@@ -18,8 +18,11 @@ pub struct Delivery {
     /// In the order of the batch; consecutive entries of one audience are together.
     parts: Vec<Part>,
     /// Sockets that get something of their own: what, and its index in the batch.
-    own: HashMap<u64, (Arc<Socket>, Vec<(usize, Bytes)>)>,
+    own: HashMap<u64, (Arc<Socket>, Frames)>,
 }
+
+/// Frames, each with its command's index in the batch.
+type Frames = Vec<(usize, Bytes)>;
 
 /// Entries of one room that the same sockets hear.
 struct Part {

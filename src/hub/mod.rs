@@ -63,6 +63,8 @@ pub struct Hub {
 
 struct Table {
     rooms: Rooms,
+    /// The server stops: who comes now is closed at once.
+    stopping: bool,
     /// All of them, those that have not said who they are among them.
     sockets: HashMap<u64, Arc<Socket>>,
     people: HashMap<UserNo, Person>,
@@ -94,37 +96,40 @@ pub enum Target {
 /// A command that was settled: what is to be told to everybody, and to its sender.
 pub struct Settled {
     pub events: Vec<Event>,
-    pub outcome: Result<Reply, Refusal>,
+    pub outcome: Outcome,
     pub waiter: Waiter,
 }
+
+/// Makes the frame of an outcome.
+pub type MakeFrame = Box<dyn FnOnce(&Outcome) -> String + Send>;
+
+/// What a command came to.
+pub type Outcome = Result<Reply, Refusal>;
 
 /// Who waits for a command's outcome.
 pub enum Waiter {
     Nobody,
     /// A thread.
     Slot(Arc<Slot>),
-    /// A socket; the function makes the frame of the outcome.
-    Socket(
-        Arc<Socket>,
-        Box<dyn FnOnce(&Result<Reply, Refusal>) -> String + Send>,
-    ),
+    /// A socket, which gets a frame.
+    Socket(Arc<Socket>, MakeFrame),
 }
 
 /// Where one thread waits for one outcome. (A channel's `recv` would spin before it sleeps.)
 #[derive(Default)]
 pub struct Slot {
-    outcome: Mutex<Option<Result<Reply, Refusal>>>,
+    outcome: Mutex<Option<Outcome>>,
     changed: Condvar,
 }
 
 impl Slot {
-    pub fn fill(&self, outcome: Result<Reply, Refusal>) {
+    pub fn fill(&self, outcome: Outcome) {
         *self.outcome.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
         self.changed.notify_one();
     }
 
     /// None if the time is over.
-    pub fn wait(&self, time: Duration) -> Option<Result<Reply, Refusal>> {
+    pub fn wait(&self, time: Duration) -> Option<Outcome> {
         let outcome = self.outcome.lock().unwrap_or_else(PoisonError::into_inner);
         let waited = self
             .changed
@@ -212,6 +217,7 @@ impl Hub {
         });
         let table = Table {
             rooms: loaded.rooms.clone(),
+            stopping: false,
             sockets: HashMap::new(),
             people,
             seats: seats.collect(),
@@ -775,7 +781,14 @@ fn bounded(entries: impl Iterator<Item = Arc<Entry>>, limit: usize) -> (Vec<Arc<
 impl Hub {
     /// From here on the socket is pinged, and closed when the server stops.
     pub fn attach(&self, socket: &Arc<Socket>) -> Attached<'_> {
-        self.table().sockets.insert(socket.id, socket.clone());
+        let stopping = {
+            let mut table = self.table();
+            table.sockets.insert(socket.id, socket.clone());
+            table.stopping
+        };
+        if stopping {
+            socket.close(Close::Stopping);
+        }
         Attached {
             hub: self,
             socket: socket.clone(),
@@ -834,8 +847,7 @@ impl Hub {
                     table.presence.push((*user, false, now));
                 }
             }
-            let ears = table.people.values().flat_map(|person| &person.ears);
-            ears.map(|ear| ear.socket.clone()).collect()
+            table.sockets.values().cloned().collect()
         };
         sockets
             .iter()
@@ -845,9 +857,9 @@ impl Hub {
     /// Closes every socket: the server stops.
     pub fn close_all(&self) {
         let sockets: Vec<_> = {
-            let table = self.table();
-            let ears = table.people.values().flat_map(|person| &person.ears);
-            ears.map(|ear| ear.socket.clone()).collect()
+            let mut table = self.table();
+            table.stopping = true;
+            table.sockets.values().cloned().collect()
         };
         sockets
             .iter()

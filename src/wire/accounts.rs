@@ -12,7 +12,7 @@ pub struct Credentials {
 }
 
 pub fn credentials(body: &Fields) -> Result<Credentials, Refusal> {
-    let username = need(body.text("username")?, "username", "a string")?.to_owned();
+    let username = need(body.text("username")?, "username", Want::Text)?.to_owned();
     let password = body.password("password")?.ok_or(Refusal::BadPassword)?;
     Ok(Credentials { username, password })
 }

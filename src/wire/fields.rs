@@ -4,7 +4,7 @@
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use crate::model::{MAX_PASSWORD_CHARS, Refusal, RoomNo, RoomRef};
+use crate::model::{MAX_PASSWORD_CHARS, Refusal, RoomNo, RoomRef, Want};
 
 pub struct Fields(Map<String, Value>);
 
@@ -30,7 +30,7 @@ impl Fields {
     fn read<'a, T>(
         &'a self,
         field: &'static str,
-        want: &'static str,
+        want: Want,
         read: impl FnOnce(&'a Value) -> Option<T>,
     ) -> Result<Option<T>, Refusal> {
         match self.get(field) {
@@ -42,24 +42,24 @@ impl Fields {
     }
 
     pub fn text(&self, field: &'static str) -> Result<Option<&str>, Refusal> {
-        self.read(field, "a string", Value::as_str)
+        self.read(field, Want::Text, Value::as_str)
     }
 
     pub fn flag(&self, field: &'static str) -> Result<Option<bool>, Refusal> {
-        self.read(field, "true or false", Value::as_bool)
+        self.read(field, Want::Flag, Value::as_bool)
     }
 
     pub fn number(&self, field: &'static str) -> Result<Option<u64>, Refusal> {
-        self.read(field, "a whole number, 0 or more", Value::as_u64)
+        self.read(field, Want::Number, Value::as_u64)
     }
 
     pub fn uuid(&self, field: &'static str) -> Result<Option<Uuid>, Refusal> {
-        self.read(field, "a uuid", |v| Uuid::parse_str(v.as_str()?).ok())
+        self.read(field, Want::Uuid, |v| Uuid::parse_str(v.as_str()?).ok())
     }
 
     /// A room by its id or its number.
     pub fn room(&self, field: &'static str) -> Result<RoomRef, Refusal> {
-        let want = "a room: 32 hexadecimal digits, or its number";
+        let want = Want::Room;
         let read = |v: &Value| match v {
             Value::String(text) => room_ref(text),
             _ => v.as_i64().map(|no| RoomRef::No(RoomNo(no))),
@@ -77,7 +77,7 @@ impl Fields {
     }
 
     pub fn object(&self, field: &'static str) -> Result<Fields, Refusal> {
-        let want = "a JSON object";
+        let want = Want::Object;
         let found = self.read(field, want, Value::as_object)?;
         found
             .map(|map| Fields(map.clone()))
@@ -86,7 +86,7 @@ impl Fields {
 }
 
 /// That a field which may not be missing is there.
-pub fn need<T>(found: Option<T>, field: &'static str, want: &'static str) -> Result<T, Refusal> {
+pub fn need<T>(found: Option<T>, field: &'static str, want: Want) -> Result<T, Refusal> {
     found.ok_or(Refusal::BadField { field, want })
 }
 

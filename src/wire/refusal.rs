@@ -93,10 +93,13 @@ pub fn suggest(refusal: &Refusal) -> Option<&str> {
 pub fn sentence(refusal: &Refusal, lang: Lang) -> String {
     let (zh, en): (String, String) = match refusal {
         Refusal::Malformed(why) => (format!("请求格式错误：{why}"), format!("Malformed: {why}.")),
-        Refusal::BadField { field, want } => (
-            format!("字段 {field} 应为：{want}"),
-            format!("{field} must be {want}."),
-        ),
+        Refusal::BadField { field, want } => {
+            let (zh, en) = wanted(*want);
+            (
+                format!("字段 {field} 应为{zh}"),
+                format!("{field} must be {en}."),
+            )
+        }
         Refusal::UnsupportedContent(kind) => (
             format!("不支持的内容类型：{kind}，只支持文本"),
             format!("Content of type {kind} is not supported; only text is."),
@@ -174,4 +177,26 @@ pub fn sentence(refusal: &Refusal, lang: Lang) -> String {
         Lang::Zh => zh,
         Lang::En => en,
     }
+}
+
+fn wanted(want: Want) -> (String, String) {
+    let (zh, en) = match want {
+        Want::Text => ("字符串", "a string"),
+        Want::Flag => ("true 或 false", "true or false"),
+        Want::Number => ("非负整数", "a whole number, 0 or more"),
+        Want::Count => ("正整数", "a whole number, 1 or more"),
+        Want::Object => ("JSON 对象", "a JSON object"),
+        Want::Uuid => ("uuid", "a uuid"),
+        Want::Room => (
+            "房间：32 位十六进制 roomId 或房间号",
+            "a room: 32 hexadecimal digits, or its number",
+        ),
+        Want::UserId => ("userId：32 位十六进制", "a userId: 32 hexadecimal digits"),
+        Want::SameUser => ("与请求中的 userId 相同", "the userId of the call"),
+        Want::Word(word) => return (format!("\"{word}\""), format!("\"{word}\"")),
+        Want::Seq => ("房间内某条消息的 seq", "the seq of a message of the room"),
+        Want::Wait => ("1 到 60 秒", "1 to 60 seconds"),
+        Want::Alone => ("单独给出，不能与 before 同时使用", "given without before"),
+    };
+    (zh.into(), en.into())
 }

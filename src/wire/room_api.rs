@@ -82,13 +82,11 @@ pub fn join(body: &Fields) -> Result<JoinBody, Refusal> {
     })
 }
 
-const USER_ID: &str = "a user's id: 32 hexadecimal digits";
-
 pub fn seat(body: &Fields) -> Result<SeatBody, Refusal> {
     let user = body.uuid("userId")?;
     Ok(SeatBody {
         room: body.room("roomId")?,
-        user: need(user, "userId", USER_ID)?,
+        user: need(user, "userId", Want::UserId)?,
     })
 }
 
@@ -97,13 +95,13 @@ pub fn send(body: &Fields, user: Uuid) -> Result<SendBody, Refusal> {
     if message.uuid("userId")? != Some(user) {
         return Err(Refusal::BadField {
             field: "message.userId",
-            want: "the userId of the call",
+            want: Want::SameUser,
         });
     }
     if message.text("type")?.is_some_and(|kind| kind != "message") {
         return Err(Refusal::BadField {
             field: "message.type",
-            want: "\"message\"",
+            want: Want::Word("message"),
         });
     }
     match message.text("contentType")? {
@@ -112,11 +110,11 @@ pub fn send(body: &Fields, user: Uuid) -> Result<SendBody, Refusal> {
         None => {
             return Err(Refusal::BadField {
                 field: "message.contentType",
-                want: "\"text\"",
+                want: Want::Word("text"),
             });
         }
     }
-    let content = need(message.text("content")?, "message.content", "a string")?;
+    let content = need(message.text("content")?, "message.content", Want::Text)?;
     let (uuid, reply) = (message.uuid("uuid")?, message.number("reply")?);
     Ok(SendBody {
         text: content.to_owned(),
@@ -135,14 +133,14 @@ pub fn fetch(body: &Fields) -> Result<FetchBody, Refusal> {
     if wait > MAX_WAIT {
         return Err(Refusal::BadField {
             field: "wait",
-            want: "1 to 60 seconds",
+            want: Want::Wait,
         });
     }
     let limit = body.number("limit")?;
     if limit == Some(0) {
         return Err(Refusal::BadField {
             field: "limit",
-            want: "1 or more",
+            want: Want::Count,
         });
     }
     Ok(FetchBody {

@@ -134,11 +134,7 @@ pub fn parse(text: &str) -> Incoming {
 }
 
 fn say(fields: &Fields) -> Result<Say, Refusal> {
-    let uuid = need(
-        fields.uuid("uuid")?,
-        "uuid",
-        "a uuid, made anew for each message",
-    )?;
+    let uuid = need(fields.uuid("uuid")?, "uuid", Want::Uuid)?;
     let room = fields.room("room")?;
     let data = fields.object("data")?;
     match data.text("type")? {
@@ -147,11 +143,11 @@ fn say(fields: &Fields) -> Result<Say, Refusal> {
         None => {
             return Err(Refusal::BadField {
                 field: "data.type",
-                want: "\"Text\"",
+                want: Want::Word("Text"),
             });
         }
     }
-    let text = need(data.text("text")?, "data.text", "a string")?.to_owned();
+    let text = need(data.text("text")?, "data.text", Want::Text)?.to_owned();
     Ok(Say {
         uuid,
         room,
@@ -185,7 +181,7 @@ pub fn history_span(after: Option<Place>, before: Option<Place>) -> Result<Histo
         (None, Some(before)) => Ok(HistorySpan::Before(before)),
         _ => Err(Refusal::BadField {
             field: "after",
-            want: "given alone: before or after, not both",
+            want: Want::Alone,
         }),
     }
 }
@@ -195,7 +191,7 @@ pub fn history_limit(limit: Option<u64>) -> Result<usize, Refusal> {
     match limit {
         Some(0) => Err(Refusal::BadField {
             field: "limit",
-            want: "1 to 200",
+            want: Want::Count,
         }),
         limit => Ok(limit.map_or(MAX_PAGE, |n| n.min(MAX_PAGE as u64) as usize)),
     }

@@ -139,7 +139,7 @@ fn with_v_1_auth_tells_who_and_where_one_is() {
     );
     assert_eq!(
         answer["epoch"],
-        ada.fetch(json!({"after":0}))["epoch"],
+        ada.with_token().fetch(json!({"after":0}))["epoch"],
         "one epoch on both transports"
     );
 }

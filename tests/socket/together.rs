@@ -112,9 +112,13 @@ fn everyone_sees_one_order_however_many_speak_at_once() {
     let (server, ada, bob) = start();
     let mut readers: Vec<_> = (0..2).map(|_| server.login(&ada.token)).collect();
     let on_http = join(&server.client(), &ada.room_id);
-    let threads: Vec<_> = (0..4)
-        .map(|n| {
-            let guest = join(&server.client(), &ada.room_id);
+    let guests: Vec<_> = (0..4)
+        .map(|_| join(&server.client(), &ada.room_id))
+        .collect();
+    let threads: Vec<_> = guests
+        .into_iter()
+        .enumerate()
+        .map(|(n, guest)| {
             let mut ws = server.login(&guest.token);
             std::thread::spawn(move || {
                 // Odd ones over HTTP, even ones on a socket.

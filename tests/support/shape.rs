@@ -41,8 +41,27 @@ impl Shape {
 
     /// Fails unless `actual` has the expected shape.
     pub fn check(&mut self, actual: &Value, expected: &Value) {
+        self.keep(actual, expected);
         if let Err(why) = self.matches("", actual, expected) {
             panic!("{why}\n  expected {expected}\n  actual   {actual}");
+        }
+    }
+
+    /// Keeps what named placeholders match, before other strings refer to it.
+    fn keep(&mut self, actual: &Value, expected: &Value) {
+        match (expected, actual) {
+            (Value::Array(wanted), Value::Array(found)) => {
+                found.iter().zip(wanted).for_each(|(a, e)| self.keep(a, e));
+            }
+            (Value::Object(wanted), Value::Object(found)) => {
+                let pairs = wanted.iter().filter_map(|(k, e)| Some((found.get(k)?, e)));
+                pairs.for_each(|(a, e)| self.keep(a, e));
+            }
+            (Value::String(pattern), _) if pattern.starts_with('<') => {
+                // What does not match is said by `matches`.
+                let _ = self.matches_string("", actual, pattern);
+            }
+            _ => {}
         }
     }
 
