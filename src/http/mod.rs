@@ -115,16 +115,7 @@ pub fn serve(site: &Arc<Site>, mut conn: Conn) {
         if matches!(route, Some(Route::Ws)) && request.method == Method::Get {
             return ws::serve(&site.calls, conn, request);
         }
-        // A panic costs this connection and nothing more.
-        let served = catch_unwind(AssertUnwindSafe(|| site.handle(&conn, &request, route)));
-        let served = served.unwrap_or_else(|_| {
-            log::error!("a panic while serving {} {}", request.method, request.path);
-            refuse(
-                500,
-                "Something went wrong inside parlor; its log says what.",
-            )
-            .into()
-        });
+        let served = survive(|| site.handle(&conn, &request, route));
         match conn.answer(&request, served.answer) {
             Ok(keep) => {
                 served.drain.into_iter().for_each(Drain::handed);
@@ -135,6 +126,18 @@ pub fn serve(site: &Arc<Site>, mut conn: Conn) {
             Err(e) => return log::debug!("the answer did not get through: {e}"),
         }
     }
+}
+
+/// A panic costs its request a 500, and nobody else anything.
+fn survive<'a>(handle: impl FnOnce() -> Served<'a>) -> Served<'a> {
+    catch_unwind(AssertUnwindSafe(handle)).unwrap_or_else(|_| {
+        log::error!("a panic while serving a request");
+        refuse(
+            500,
+            "Something went wrong inside parlor; its log says what.",
+        )
+        .into()
+    })
 }
 
 /// The answer to a request that is wrong before it is anybody's: in the room API's shape.
@@ -281,4 +284,34 @@ fn preflight(allowed: &str) -> Answer {
             "Authorization, Content-Type, Accept-Language",
         ))
         .with_header(header("Access-Control-Max-Age", "86400"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_in_a_handler_is_a_500() {
+        let served = survive(|| panic!("on purpose"));
+        assert_eq!(served.answer.status_code(), 500);
+    }
+
+    #[test]
+    fn a_bearer_token_is_what_follows_the_scheme() {
+        let request = |value| Request {
+            method: Method::Get,
+            path: "/rooms/me".into(),
+            query: "limit=20&after=x&before=".into(),
+            version: tiny_http::HTTPVersion(1, 1),
+            headers: vec![header("authorization", value)],
+            body: vec![],
+            keep_alive: true,
+        };
+        assert_eq!(bearer(&request("bearer abc ")), Ok(Some("abc")));
+        assert_eq!(bearer(&request("Basic abc")), Err(Refusal::BadToken));
+        assert_eq!(bearer(&request("abc")), Err(Refusal::BadToken));
+        assert_eq!(number(&request(""), "limit"), Ok(Some(20)));
+        assert_eq!(number(&request(""), "wait"), Ok(None));
+        assert!(number(&request(""), "after").is_err() && number(&request(""), "before").is_err());
+    }
 }

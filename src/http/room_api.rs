@@ -176,18 +176,20 @@ impl Site {
         loop {
             // Listens before it looks, so that nothing slips in between.
             let bell = Arc::new(Bell::default());
-            let newest = hub.still_fetching(caller, number, &bell);
+            if !hub.still_fetching(caller, number, &bell) {
+                return self.nothing(asked, caller, &body);
+            }
+            let (served, empty) = self.fetched(asked, caller, &body)?;
             let left = until.saturating_duration_since(Instant::now());
-            let over = !newest || left.is_zero() || asked.conn.stopping() || asked.conn.gone();
-            let served = match newest {
-                true => self.fetched(asked, caller, &body)?,
-                false => self.nothing(asked, caller, &body)?,
-            };
-            if over || !served.1 {
-                return Ok(served.0);
+            if !empty || left.is_zero() || asked.conn.stopping() {
+                return Ok(served);
             }
             drop(served);
             bell.wait(left.min(LOOK_EVERY));
+            if asked.conn.gone() {
+                // What has just come must not be handed to nobody.
+                return self.nothing(asked, caller, &body);
+            }
         }
     }
 
@@ -223,13 +225,13 @@ impl Site {
         ))
     }
 
-    /// The end of a wait by a newer fetch of the same user.
+    /// The end of a wait that a newer fetch of the same user, or the client's going, has ended.
     fn nothing(
         &self,
         asked: &Asked,
         caller: Caller,
         body: &FetchBody,
-    ) -> Result<(Served<'_>, bool), Refusal> {
+    ) -> Result<Served<'_>, Refusal> {
         // Still a member, or the end has another reason, which is said.
         self.calls
             .hub
@@ -240,7 +242,6 @@ impl Site {
             ..Page::default()
         };
         let epoch = body.after.map(|_| self.calls.hub.epoch());
-        let answer = json(200, wire::fetched(asked.lang, asked.v, &page, epoch));
-        Ok((answer.into(), true))
+        Ok(json(200, wire::fetched(asked.lang, asked.v, &page, epoch)).into())
     }
 }

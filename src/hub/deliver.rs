@@ -9,7 +9,7 @@ use std::sync::Arc;
 use tungstenite::Bytes;
 
 use super::live::Ear;
-use super::socket::{Socket, text_frame};
+use super::socket::{Close, Socket, text_frame};
 use crate::model::{Entry, UserNo};
 use crate::wire::socket as wire;
 
@@ -19,6 +19,8 @@ pub struct Delivery {
     parts: Vec<Part>,
     /// Sockets that get something of their own: what, and its index in the batch.
     own: HashMap<u64, (Arc<Socket>, Frames)>,
+    /// Sockets that end with this batch, after its frames.
+    closing: Vec<(Arc<Socket>, Close)>,
 }
 
 /// Frames, each with its command's index in the batch.
@@ -93,6 +95,10 @@ impl Delivery {
         own.1.push((index, text_frame(frame)));
     }
 
+    pub fn close(&mut self, socket: Arc<Socket>, why: Close) {
+        self.closing.push((socket, why));
+    }
+
     /// Writes it all.
     pub fn run(mut self) {
         for Part { ears, items } in &self.parts {
@@ -128,6 +134,9 @@ impl Delivery {
             if !chunk.is_empty() {
                 socket.push(chunk);
             }
+        }
+        for (socket, why) in self.closing {
+            socket.close(why);
         }
     }
 }

@@ -1,0 +1,145 @@
+//! Who calls, by the Identity rule (PROTOCOL.md), and how often they may.
+
+use std::net::IpAddr;
+use std::time::Instant;
+
+use uuid::Uuid;
+
+use super::{Hub, unreadable};
+use crate::clock;
+use crate::model::*;
+
+/// A user's burst, in seconds of its rate; a room's is one second.
+const USER_BURST: f64 = 3.0;
+
+/// Who calls, and where.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Caller {
+    pub room: RoomNo,
+    pub user: UserNo,
+    /// A valid token was shown for an open guest: it is to be sealed.
+    pub seal: bool,
+}
+
+/// What a password opens.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Target {
+    Room(RoomNo),
+    Account(String),
+}
+
+impl Hub {
+    /// The Identity rule (PROTOCOL.md) for a call in the name of `user` in a room.
+    pub fn caller(
+        &self,
+        room: RoomRef,
+        user: Uuid,
+        token: Option<TokenHash>,
+        now: Nanos,
+    ) -> Result<Caller, Refusal> {
+        let mut table = self.table();
+        let found = table.find(room).ok_or(Refusal::NoSuchRoom)?;
+        let room = found.head.no;
+        let known = table.rooms.user_by_id(user).ok_or(Refusal::NotMember)?;
+        let user = found.member(known.user.no).ok_or(Refusal::NotMember)?.user;
+        let sealed = known.user.sealed;
+        match token {
+            Some(token) if table.session(token, &self.policy, now)?.no != user => {
+                return Err(Refusal::BadToken);
+            }
+            None if sealed || self.policy.require_token => return Err(Refusal::TokenRequired),
+            _ => {}
+        }
+        table.call(user, Some(room), now);
+        Ok(Caller {
+            room,
+            user,
+            seal: token.is_some() && !sealed,
+        })
+    }
+
+    /// The user of a token, and whether it is now to be sealed.
+    pub fn bearer(&self, token: TokenHash, now: Nanos) -> Result<(User, bool), Refusal> {
+        let mut table = self.table();
+        let user = table.session(token, &self.policy, now)?.clone();
+        table.call(user.no, None, now);
+        let seal = !user.sealed;
+        Ok((user, seal))
+    }
+
+    /// The same in a room that it must be in.
+    pub fn member(&self, room: RoomRef, user: UserNo) -> Result<RoomNo, Refusal> {
+        let mut table = self.table();
+        let found = table.find(room).ok_or(Refusal::NoSuchRoom)?;
+        found.member(user).ok_or(Refusal::NotMember)?;
+        let room = found.head.no;
+        table.call(user, Some(room), clock::now());
+        Ok(room)
+    }
+
+    pub fn account(&self, username: &str) -> Option<User> {
+        self.table().rooms.account(username).cloned()
+    }
+
+    pub fn user(&self, no: UserNo) -> Option<User> {
+        self.table().rooms.user(no).map(|known| known.user.clone())
+    }
+
+    /// Also those who left: messages name them.
+    pub fn anybody(&self, no: UserNo) -> Result<Option<User>, Refusal> {
+        match self.user(no) {
+            Some(user) => Ok(Some(user)),
+            None => self.readers.user(no).map_err(unreadable),
+        }
+    }
+
+    pub fn user_by_id(&self, id: Uuid) -> Option<User> {
+        self.table()
+            .rooms
+            .user_by_id(id)
+            .map(|known| known.user.clone())
+    }
+}
+
+impl Hub {
+    /// Whether this user may send to this room now.
+    pub fn may_send(&self, room: RoomNo, user: UserNo) -> Result<(), Refusal> {
+        let (per_user, per_room) = (
+            f64::from(self.policy.user_rate),
+            f64::from(self.policy.room_rate),
+        );
+        let now = Instant::now();
+        let too_fast = |after| Refusal::TooFast { after };
+        let table = &mut *self.table();
+        let person = table.person(user);
+        person
+            .rate
+            .take(per_user, per_user * USER_BURST, now)
+            .map_err(too_fast)?;
+        let hall = table.halls.entry(room).or_default();
+        hall.rate.take(per_room, per_room, now).map_err(|after| {
+            table
+                .people
+                .get_mut(&user)
+                .into_iter()
+                .for_each(|p| p.rate.give_back());
+            too_fast(after)
+        })
+    }
+
+    pub fn may_join(&self, room: RoomNo, from: IpAddr) -> Result<(), Refusal> {
+        let taken = self.table().joins.take((from, room), Instant::now());
+        taken.map_err(|after| Refusal::TooFast { after })
+    }
+
+    /// Whether this address may try a password here; `right_password` gives the try back.
+    pub fn may_try(&self, from: IpAddr, target: &Target) -> Result<(), Refusal> {
+        let key = (from, target.clone());
+        let taken = self.table().wrong_passwords.take(key, Instant::now());
+        taken.map_err(|after| Refusal::TooFast { after })
+    }
+
+    pub fn right_password(&self, from: IpAddr, target: Target) {
+        self.table().wrong_passwords.give_back(&(from, target));
+    }
+}

@@ -1,0 +1,211 @@
+//! What was committed becomes what everybody sees.
+
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::deliver::Delivery;
+use super::live::{Ear, NOTICES_KEPT, Person, Seat};
+use super::socket::{Close, Socket};
+use super::{Hub, Policy, Session, Table, recent};
+use crate::model::*;
+
+/// A command that was settled: what is to be told to everybody, and to its sender.
+pub struct Settled {
+    pub events: Vec<Event>,
+    pub outcome: Outcome,
+    pub waiter: Waiter,
+}
+
+/// Makes the frame of an outcome.
+pub type MakeFrame = Box<dyn FnOnce(&Outcome) -> String + Send>;
+
+/// What a command came to.
+pub type Outcome = Result<Reply, Refusal>;
+
+/// Who waits for a command's outcome.
+pub enum Waiter {
+    Nobody,
+    /// A thread.
+    Slot(Arc<Slot>),
+    /// A socket, which gets a frame.
+    Socket(Arc<Socket>, MakeFrame),
+}
+
+/// Where one thread waits for one outcome. (A channel's `recv` would spin before it sleeps.)
+#[derive(Default)]
+pub struct Slot {
+    outcome: Mutex<Option<Outcome>>,
+    changed: Condvar,
+}
+
+impl Slot {
+    pub fn fill(&self, outcome: Outcome) {
+        *self.outcome.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
+        self.changed.notify_one();
+    }
+
+    /// None if the time is over.
+    pub fn wait(&self, time: Duration) -> Option<Outcome> {
+        let outcome = self.outcome.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self
+            .changed
+            .wait_timeout_while(outcome, time, |o| o.is_none());
+        waited.unwrap_or_else(PoisonError::into_inner).0.take()
+    }
+}
+
+impl Hub {
+    /// Applies a committed batch to the table, then tells its senders and everybody who listens.
+    /// Called by the scribe alone: the order of calls is the order.
+    pub fn publish(&self, batch: Vec<Settled>) {
+        let mut delivery = Delivery::default();
+        {
+            let table = &mut *self.table();
+            for (index, settled) in batch.iter().enumerate() {
+                let origin = match &settled.waiter {
+                    Waiter::Socket(socket, _) => Some(socket.id),
+                    Waiter::Slot(_) | Waiter::Nobody => None,
+                };
+                for event in &settled.events {
+                    let published = table.publish(event, &self.policy, &mut delivery);
+                    if let Some((entry, ears)) = published {
+                        delivery.add(index, entry, ears, origin);
+                    }
+                }
+            }
+        }
+        for (index, settled) in batch.into_iter().enumerate() {
+            match settled.waiter {
+                Waiter::Nobody => {}
+                Waiter::Slot(slot) => slot.fill(settled.outcome),
+                Waiter::Socket(socket, frame) => {
+                    socket
+                        .unanswered
+                        .fetch_sub(1, std::sync::atomic::Ordering::Relaxed);
+                    delivery.answer(index, socket, frame(&settled.outcome));
+                }
+            }
+        }
+        delivery.run();
+    }
+}
+
+impl Table {
+    /// Applies one event; an entry of the order comes back with who is to hear of it. Sockets
+    /// that end with it are closed at the end of the delivery.
+    fn publish(
+        &mut self,
+        event: &Event,
+        policy: &Policy,
+        delivery: &mut Delivery,
+    ) -> Option<(Arc<Entry>, Arc<Vec<Ear>>)> {
+        match event {
+            Event::Entry(entry) => {
+                let audience = match entry.body {
+                    // Who leaves still hears of it.
+                    Body::Left { .. } => Some(self.unseat(entry.room, entry.user)),
+                    Body::Joined { .. } => {
+                        self.seat(entry);
+                        None
+                    }
+                    Body::Message(_) => None,
+                };
+                self.rooms.apply(event);
+                let hall = self.halls.entry(entry.room).or_default();
+                if entry.message().is_none()
+                    && let Some(notices) = &mut hall.notices
+                {
+                    notices.push_back(entry.clone());
+                    if notices.len() > NOTICES_KEPT {
+                        notices.pop_front();
+                    }
+                }
+                hall.ring();
+                let ears = audience.unwrap_or_else(|| hall.ears.clone());
+                self.recent.push(entry.clone(), recent::BUDGET);
+                return Some((entry.clone(), ears));
+            }
+            Event::UserMade(user) => {
+                self.people.insert(user.no, Person::new(user.registered));
+            }
+            Event::GuestGone(user) => {
+                let known = self.rooms.user(*user).into_iter();
+                known.flat_map(|known| known.tokens()).for_each(|token| {
+                    self.sessions.remove(token);
+                });
+                if let Some(person) = self.people.remove(user) {
+                    if person.online {
+                        self.presence.push((*user, false, person.heard));
+                    }
+                    person
+                        .ears
+                        .into_iter()
+                        .for_each(|ear| delivery.close(ear.socket, Close::Revoked));
+                }
+            }
+            Event::TokenMade { token, at, .. } => {
+                let until = Instant::now() + policy.session;
+                let session = Session {
+                    until,
+                    used: *at,
+                    unnoted: false,
+                };
+                self.sessions.insert(*token, session);
+            }
+            Event::TokenGone(token) => {
+                self.sessions.remove(token);
+                let user = self.rooms.by_token(*token).map(|user| user.no);
+                let ears = user.and_then(|no| self.people.get(&no)).into_iter();
+                ears.flat_map(|person| &person.ears)
+                    .filter(|ear| ear.token == *token)
+                    .for_each(|ear| delivery.close(ear.socket.clone(), Close::Revoked));
+            }
+            Event::RoomEnded { room, .. } => {
+                let members = self
+                    .rooms
+                    .room(*room)
+                    .into_iter()
+                    .flat_map(|r| r.members.values());
+                members.for_each(|member| {
+                    self.seats.remove(&(*room, member.user));
+                });
+                if let Some(mut hall) = self.halls.remove(room) {
+                    hall.ring();
+                }
+                self.recent.forget(*room);
+            }
+            Event::RoomMade(_)
+            | Event::Sealed(_)
+            | Event::Requested { .. }
+            | Event::RequestsForgotten { .. }
+            | Event::Noted(_) => {}
+        }
+        self.rooms.apply(event);
+        None
+    }
+
+    fn seat(&mut self, entry: &Entry) {
+        self.seats
+            .insert((entry.room, entry.user), Seat::new(entry.at));
+        let ears = self
+            .people
+            .get(&entry.user)
+            .map(|person| person.ears.clone());
+        let hall = self.halls.entry(entry.room).or_default();
+        if let Some(ears) = ears.filter(|ears| !ears.is_empty()) {
+            Arc::make_mut(&mut hall.ears).extend(ears);
+        }
+        hall.used = Instant::now();
+        self.call(entry.user, None, entry.sent);
+    }
+
+    fn unseat(&mut self, room: RoomNo, user: UserNo) -> Arc<Vec<Ear>> {
+        self.seats.remove(&(room, user));
+        let hall = self.halls.entry(room).or_default();
+        let before = hall.ears.clone();
+        if before.iter().any(|ear| ear.user == user) {
+            Arc::make_mut(&mut hall.ears).retain(|ear| ear.user != user);
+        }
+        before
+    }
+}

@@ -1,0 +1,164 @@
+//! Rooms as they show themselves: to who stands at the door, and to their members.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::live::NOTICES_KEPT;
+use super::{Hub, unreadable};
+use crate::model::*;
+use crate::rooms::Room;
+
+/// Newest notices shown of one member, and of all members of one answer (PROTOCOL.md).
+const NOTICES_EACH: usize = 3;
+const NOTICES_IN_ALL: usize = 64;
+
+/// A room as its door sees it.
+pub struct Entrance {
+    pub no: RoomNo,
+    pub secret: Option<Arc<str>>,
+    pub secret_version: u32,
+    pub listed: bool,
+    /// Members silent for so long that a newcomer may have their name.
+    pub silent: Vec<UserNo>,
+}
+
+impl Hub {
+    pub fn entrance(&self, room: RoomRef) -> Result<Entrance, Refusal> {
+        let mut table = self.table();
+        let found = table.find(room).ok_or(Refusal::NoSuchRoom)?;
+        let silent = |user: &UserNo| {
+            let person = table.people.get(user);
+            person.is_some_and(|p| p.silence(self.start) >= NAME_HELD)
+        };
+        let entrance = Entrance {
+            no: found.head.no,
+            secret: found.head.secret.clone(),
+            secret_version: found.head.secret_version,
+            listed: found.head.listed,
+            silent: found
+                .members
+                .values()
+                .map(|m| m.user)
+                .filter(silent)
+                .collect(),
+        };
+        table.halls.entry(entrance.no).or_default().used = Instant::now();
+        Ok(entrance)
+    }
+
+    /// A room with its members and each one's pending notices.
+    pub fn view(&self, room: RoomNo) -> Result<RoomView, Refusal> {
+        let missing = {
+            let table = self.table();
+            table.rooms.room(room).ok_or(Refusal::NoSuchRoom)?;
+            table
+                .halls
+                .get(&room)
+                .is_none_or(|hall| hall.notices.is_none())
+        };
+        let loaded = if missing {
+            self.load_notices(room)?
+        } else {
+            VecDeque::new()
+        };
+
+        let table = &mut *self.table();
+        let found = table.rooms.room(room).ok_or(Refusal::NoSuchRoom)?;
+        let hall = table.halls.entry(room).or_default();
+        let notices = hall.notices.get_or_insert(loaded);
+        let mut left = NOTICES_IN_ALL;
+        let members = found.members.values().filter_map(|member| {
+            let known = table.rooms.user(member.user)?;
+            let person = table.people.get(&member.user);
+            let cursor = table
+                .seats
+                .get(&(room, member.user))
+                .map_or(found.last, |s| s.cursor);
+            let mut pending: Vec<_> = notices
+                .iter()
+                .rev()
+                .take_while(|e| e.at > cursor)
+                .filter(|e| e.user != member.user)
+                .take(NOTICES_EACH.min(left))
+                .cloned()
+                .collect();
+            pending.reverse();
+            left -= pending.len();
+            Some(MemberView {
+                no: member.user,
+                id: known.user.id,
+                name: member.name.clone(),
+                avatar: known.user.avatar,
+                heard: person.map_or(0, |p| p.heard),
+                online: person.is_some_and(|p| p.is_online(self.policy.idle)),
+                notices: pending,
+            })
+        });
+        let members = members.collect();
+        Ok(RoomView {
+            members,
+            ..head_view(found)
+        })
+    }
+
+    /// Read outside the lock; entries that came meanwhile are in memory.
+    fn load_notices(&self, room: RoomNo) -> Result<VecDeque<Arc<Entry>>, Refusal> {
+        let stored = self
+            .readers
+            .notices(room, NOTICES_KEPT)
+            .map_err(unreadable)?;
+        let mut notices: VecDeque<_> = stored.into();
+        let last = notices.back().map_or(0, |e| e.at);
+        let mut table = self.table();
+        let end = table.rooms.room(room).map_or(0, |r| r.last);
+        // What was committed but is not published yet will be added by `publish`.
+        notices.retain(|e| e.at <= end);
+        if let Some(newer) = table.recent.after(room, last, end) {
+            notices.extend(newer.filter(|e| e.message().is_none()).cloned());
+        }
+        Ok(notices)
+    }
+
+    /// A room without its members, or None.
+    pub fn find(&self, room: RoomRef) -> Option<(RoomView, bool)> {
+        let table = self.table();
+        let found = table.find(room)?;
+        Some((head_view(found), found.head.listed))
+    }
+
+    /// The rooms that a user is in, by number.
+    pub fn rooms_of(&self, user: UserNo) -> Vec<RoomView> {
+        let table = self.table();
+        let rooms = table
+            .rooms
+            .user(user)
+            .into_iter()
+            .flat_map(|known| &known.rooms);
+        rooms
+            .filter_map(|no| table.rooms.room(*no))
+            .map(head_view)
+            .collect()
+    }
+
+    /// An entry that was just published, from memory.
+    pub fn joined_entry(&self, room: RoomNo, user: UserNo) -> Option<Arc<Entry>> {
+        let mut table = self.table();
+        let found = table.rooms.room(room)?;
+        let (place, last) = (found.joined(user)?, found.last);
+        let entry = table.recent.after(room, place - 1, last)?.next().cloned();
+        entry.filter(|e| e.at == place)
+    }
+}
+
+pub(super) fn head_view(room: &Room) -> RoomView {
+    RoomView {
+        no: room.head.no,
+        id: room.head.id,
+        name: room.head.name.clone(),
+        description: String::new(),
+        created: room.head.created,
+        last: room.last,
+        members: vec![],
+    }
+}

@@ -1,0 +1,390 @@
+//! SQLite: open, load, commit, read back.
+//!
+//! Knows rows and events; not who may do what, nor who is listening. One connection writes, the
+//! scribe's; readers and the checkpointer have their own. This file opens and loads.
+
+mod read;
+mod rows;
+mod write;
+
+pub use read::{Readers, Span};
+pub use write::Checkpointer;
+
+use std::fs::{File, TryLockError};
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Row};
+use uuid::Uuid;
+
+use crate::model::*;
+use crate::rooms::{Member, Rooms, Rules};
+use rows::user_of;
+
+/// `PRAGMA user_version` of a database that this parlor writes.
+const SCHEMA_VERSION: i64 = 1;
+/// `PRAGMA application_id`: "prlr". Tells parlor's files from other programs'.
+const APPLICATION_ID: i64 = 0x7072_6c72;
+/// Statements that a connection keeps prepared: all of them.
+const PREPARED: usize = 64;
+/// How long a statement waits for another connection's lock (a checkpoint, or memory mode's).
+const LOCK_WAIT: Duration = Duration::from_secs(5);
+
+/// Where the data is kept.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Data {
+    File(PathBuf),
+    /// Gone when the process is.
+    Memory,
+}
+
+/// What a power cut may take.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Durability {
+    /// Nothing that was acknowledged (`synchronous=FULL`).
+    Full,
+    /// The last moments before it, never the file's health (`synchronous=NORMAL`).
+    Fast,
+}
+
+/// What a store holds when it is opened. Messages stay where they are.
+pub struct Loaded {
+    pub store: Store,
+    pub source: Source,
+    pub rooms: Rooms,
+    pub cursors: Vec<(RoomNo, UserNo, Place)>,
+    pub heard: Vec<(UserNo, Nanos)>,
+    pub used: Vec<(TokenHash, Nanos)>,
+    /// Names the sequence itself (PROTOCOL.md, The order).
+    pub epoch: String,
+}
+
+/// The writing side. Only the scribe has it.
+pub struct Store {
+    db: Connection,
+    /// Holds the lock against a second parlor. Dropped after `db`: closing any descriptor of the
+    /// file earlier would drop SQLite's own POSIX locks on it.
+    _lock: Option<File>,
+}
+
+/// How to open one more connection to the same database.
+#[derive(Clone)]
+pub struct Source {
+    uri: PathBuf,
+    full: bool,
+    memory: bool,
+}
+
+impl Source {
+    fn new(data: &Data, durability: Durability) -> Source {
+        let uri = match data {
+            Data::File(path) => path.clone(),
+            // The memdb VFS shares a name that begins with / among a process's connections.
+            Data::Memory => format!("file:/parlor-{}?vfs=memdb", Uuid::new_v4()).into(),
+        };
+        let memory = *data == Data::Memory;
+        Source {
+            uri,
+            full: durability == Durability::Full && !memory,
+            memory,
+        }
+    }
+
+    pub fn is_memory(&self) -> bool {
+        self.memory
+    }
+
+    fn connect(&self) -> rusqlite::Result<Connection> {
+        let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+            | OpenFlags::SQLITE_OPEN_CREATE
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        if self.memory {
+            flags |= OpenFlags::SQLITE_OPEN_URI;
+        }
+        let db = Connection::open_with_flags(&self.uri, flags)?;
+        db.busy_timeout(LOCK_WAIT)?;
+        db.set_prepared_statement_cache_capacity(PREPARED);
+        Ok(db)
+    }
+
+    fn prepare(&self, db: &Connection) -> rusqlite::Result<()> {
+        // Before the first table, or never (schema.sql).
+        db.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+        db.pragma_update(None, "secure_delete", true)?;
+        let mode = if self.memory { "MEMORY" } else { "WAL" };
+        db.pragma_update_and_check(None, "journal_mode", mode, |_| Ok(()))?;
+        db.pragma_update(
+            None,
+            "synchronous",
+            if self.full { "FULL" } else { "NORMAL" },
+        )?;
+        // The checkpointer does it, on its own thread.
+        db.pragma_update(None, "wal_autocheckpoint", 0)
+    }
+}
+
+/// Opens the database, makes it where there is none, and loads all but the messages.
+/// Every error is a sentence that names the file and the way out.
+pub fn open(
+    data: &Data,
+    durability: Durability,
+    rules: Rules,
+    new_epoch: bool,
+) -> Result<Loaded, String> {
+    let name = match data {
+        Data::File(path) => path.display().to_string(),
+        Data::Memory => "memory".into(),
+    };
+    let lock = match data {
+        Data::File(path) => Some(lock(path)?),
+        Data::Memory => None,
+    };
+    let broken = |e: rusqlite::Error| {
+        format!("cannot use {name} as parlor's database: {e}; choose another file with --data")
+    };
+    let source = Source::new(data, durability);
+    let db = source.connect().map_err(broken)?;
+    let version = check_origin(&db, &name)?;
+    source.prepare(&db).map_err(broken)?;
+    if version == 0 {
+        create(&db).map_err(broken)?;
+    }
+    let store = Store { db, _lock: lock };
+    let epoch = store.begin(durability, new_epoch).map_err(broken)?;
+    store.load(source, rules, epoch).map_err(broken)
+}
+
+/// One parlor per file: an flock, which SQLite's own (fcntl) locks do not see.
+fn lock(path: &Path) -> Result<File, String> {
+    let name = path.display();
+    let fresh = !path.exists();
+    let file = File::options()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(path)
+        .map_err(|e| format!("cannot open {name}: {e}; choose another file with --data"))?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            return Err(format!(
+                "{name} is in use by another parlor; stop that one, or choose another file with --data"
+            ));
+        }
+        Err(TryLockError::Error(e)) => return Err(format!("cannot lock {name}: {e}")),
+    }
+    if fresh {
+        // So that the new file's name outlives a power cut, too.
+        let folder = path
+            .parent()
+            .filter(|p| !p.as_os_str().is_empty())
+            .unwrap_or(Path::new("."));
+        let synced = File::open(folder).and_then(|folder| folder.sync_all());
+        synced.map_err(|e| format!("cannot write to the folder of {name}: {e}"))?;
+    }
+    Ok(file)
+}
+
+/// The schema version, 0 for a new file; or why this file is not parlor's to touch.
+fn check_origin(db: &Connection, name: &str) -> Result<i64, String> {
+    let ask = |sql| db.query_row(sql, [], |row| row.get::<_, i64>(0));
+    let read = || -> rusqlite::Result<(i64, i64, i64)> {
+        Ok((
+            ask("PRAGMA application_id")?,
+            ask("PRAGMA user_version")?,
+            ask("SELECT count(*) FROM sqlite_schema")?,
+        ))
+    };
+    let (origin, version, things) = read().map_err(|e| {
+        format!("{name} is not a parlor database ({e}); choose another file with --data")
+    })?;
+    match (origin, version, things) {
+        (0, 0, 0) => Ok(0),
+        (APPLICATION_ID, SCHEMA_VERSION, _) => Ok(SCHEMA_VERSION),
+        (APPLICATION_ID, _, _) => Err(format!(
+            "{name} was written by a newer parlor (schema {version}, this one knows {SCHEMA_VERSION}); \
+             run that parlor, or choose another file with --data"
+        )),
+        _ => Err(format!(
+            "{name} is another program's SQLite database; choose another file with --data"
+        )),
+    }
+}
+
+fn create(db: &Connection) -> rusqlite::Result<()> {
+    let tx = db.unchecked_transaction()?;
+    tx.execute_batch(include_str!("../schema.sql"))?;
+    tx.pragma_update(None, "application_id", APPLICATION_ID)?;
+    tx.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+    tx.commit()
+}
+
+/// Changes with each start of the machine; empty where the system does not tell.
+fn boot_id() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
+        .map(|id| id.trim().to_owned())
+        .unwrap_or_default()
+}
+
+impl Store {
+    /// Marks the database as in use and settles its epoch.
+    fn begin(&self, durability: Durability, new_epoch: bool) -> rusqlite::Result<String> {
+        let boot = boot_id();
+        let unclean = self.meta("clean")?.as_deref() == Some("0");
+        let was_fast = self.meta("durability")?.as_deref() == Some("fast");
+        let same_boot = !boot.is_empty() && self.meta("boot")?.as_deref() == Some(&boot);
+        // A power cut may have taken acknowledged places, which are then used again.
+        let lost = unclean && was_fast && !same_boot;
+        let epoch = match self.meta("epoch")? {
+            Some(epoch) if !lost && !new_epoch => epoch,
+            _ => Uuid::new_v4().simple().to_string(),
+        };
+        let tx = self.db.unchecked_transaction()?;
+        let durability = if durability == Durability::Full {
+            "full"
+        } else {
+            "fast"
+        };
+        for (key, value) in [
+            ("epoch", epoch.as_str()),
+            ("clean", "0"),
+            ("durability", durability),
+            ("boot", &boot),
+        ] {
+            self.set_meta(key, value)?;
+        }
+        // Whoever was there when the process ended was last heard then.
+        tx.execute(
+            "UPDATE presence SET went = max(came, (SELECT heard FROM users WHERE no = user))
+             WHERE went IS NULL",
+            [],
+        )?;
+        tx.commit()?;
+        Ok(epoch)
+    }
+
+    fn meta(&self, key: &str) -> rusqlite::Result<Option<String>> {
+        let mut get = self
+            .db
+            .prepare_cached("SELECT value FROM meta WHERE key = ?1")?;
+        get.query_row([key], |row| row.get(0)).optional()
+    }
+
+    fn set_meta(&self, key: &str, value: &str) -> rusqlite::Result<()> {
+        let mut set = self
+            .db
+            .prepare_cached("REPLACE INTO meta (key, value) VALUES (?1, ?2)")?;
+        set.execute([key, value]).map(|_| ())
+    }
+
+    fn load(self, source: Source, rules: Rules, epoch: String) -> rusqlite::Result<Loaded> {
+        let mut rooms = Rooms::new(rules);
+        let (mut cursors, mut heard, mut used) = (vec![], vec![], vec![]);
+        let db = &self.db;
+
+        let sql = "SELECT no, id, name, avatar, sealed, secret, status, registered, heard
+                   FROM users WHERE gone = 0 ORDER BY no";
+        each(db, sql, |row| {
+            let user = user_of(row)?;
+            heard.push((user.no, row.get("heard")?));
+            rooms.put_user(user);
+            Ok(())
+        })?;
+        each(
+            db,
+            "SELECT hash, user, used FROM tokens ORDER BY used, hash",
+            |row| {
+                let token = TokenHash(row.get(0)?);
+                used.push((token, row.get(2)?));
+                rooms.put_token(token, UserNo(row.get(1)?));
+                Ok(())
+            },
+        )?;
+        let sql = "SELECT no, id, name, secret, secret_version, listed, owner, created,
+                     max(floor, coalesce((SELECT max(at) FROM entries WHERE room = no), 0))
+                   FROM rooms WHERE ended IS NULL ORDER BY no";
+        each(db, sql, |row| {
+            let head = RoomHead {
+                no: RoomNo(row.get(0)?),
+                id: row.get::<_, [u8; 16]>(1).map(Uuid::from_bytes)?,
+                name: row.get(2)?,
+                secret: row.get(3)?,
+                secret_version: row.get(4)?,
+                listed: row.get(5)?,
+                owner: UserNo(row.get(6)?),
+                created: row.get(7)?,
+            };
+            rooms.put_room(head, row.get::<_, i64>(8)? as Place);
+            Ok(())
+        })?;
+        each(
+            db,
+            "SELECT room, user, joined, name, cursor FROM members ORDER BY room, joined",
+            |row| {
+                let (room, user) = (RoomNo(row.get(0)?), UserNo(row.get(1)?));
+                rooms.put_member(
+                    room,
+                    row.get::<_, i64>(2)? as Place,
+                    Member {
+                        user,
+                        name: row.get(3)?,
+                    },
+                );
+                cursors.push((room, user, row.get::<_, i64>(4)? as Place));
+                Ok(())
+            },
+        )?;
+        each(
+            db,
+            "SELECT uuid, host, room, user, made FROM requests ORDER BY made",
+            |row| {
+                let uuid = row.get::<_, [u8; 16]>(0).map(Uuid::from_bytes)?;
+                let host: String = row.get(1)?;
+                let (room, user) = (RoomNo(row.get(2)?), UserNo(row.get(3)?));
+                if let Ok(from) = host.parse::<IpAddr>() {
+                    rooms.put_request(
+                        Request { uuid, from },
+                        Done {
+                            room,
+                            user,
+                            at: row.get(4)?,
+                        },
+                    );
+                }
+                Ok(())
+            },
+        )?;
+        let used_up = |table: &str| {
+            let sql = "SELECT seq FROM sqlite_sequence WHERE name = ?1";
+            let seq = db
+                .query_row(sql, [table], |row| row.get::<_, i64>(0))
+                .optional();
+            seq.map(|seq| seq.unwrap_or(0))
+        };
+        rooms.used_numbers(used_up("rooms")?, used_up("users")?);
+        Ok(Loaded {
+            store: self,
+            source,
+            rooms,
+            cursors,
+            heard,
+            used,
+            epoch,
+        })
+    }
+}
+
+fn each(
+    db: &Connection,
+    sql: &str,
+    mut take: impl FnMut(&Row) -> rusqlite::Result<()>,
+) -> rusqlite::Result<()> {
+    let mut statement = db.prepare(sql)?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        take(row)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,125 @@
+//! Reading back: pages of the order, notices, users. On connections of its own.
+
+use std::sync::Arc;
+
+use crossbeam_channel::{Receiver, Sender};
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::Source;
+use super::rows::{ENTRY_COLUMNS, entry_of, user_of};
+use crate::model::*;
+
+/// Connections for reading. Each costs up to 2 MB of page cache; reads are short.
+const READERS: usize = 4;
+
+/// A few connections for reading, opened when first needed and shared by all threads.
+pub struct Readers {
+    source: Source,
+    free: Receiver<Option<Connection>>,
+    back: Sender<Option<Connection>>,
+}
+
+/// Which way a page is read.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Span {
+    /// What stands after this place, the oldest of it.
+    After(Place),
+    /// What stands before this place, the newest of it.
+    Before(Place),
+}
+
+impl Readers {
+    pub fn new(source: Source) -> Readers {
+        let (back, free) = crossbeam_channel::bounded(READERS);
+        for _ in 0..READERS {
+            let _ = back.send(None);
+        }
+        Readers { source, free, back }
+    }
+
+    fn with<T>(
+        &self,
+        read: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> rusqlite::Result<T> {
+        struct Back<'a>(Option<Connection>, &'a Sender<Option<Connection>>);
+        impl Drop for Back<'_> {
+            fn drop(&mut self) {
+                let _ = self.1.try_send(self.0.take());
+            }
+        }
+        // The sender lives in self, so the channel is never closed.
+        let mut back = Back(self.free.recv().unwrap_or_default(), &self.back);
+        let db = match back.0.take() {
+            Some(db) => db,
+            None => {
+                let db = self.source.connect()?;
+                db.pragma_update(None, "query_only", true)?;
+                db
+            }
+        };
+        read(back.0.insert(db))
+    }
+
+    /// At most `limit` entries of a room up to the place `last`, oldest first, without `but`'s own;
+    /// fewer when they weigh more than `bytes` (but one at least). And whether that is all.
+    pub fn entries(
+        &self,
+        room: RoomNo,
+        span: Span,
+        last: Place,
+        but: Option<UserNo>,
+        limit: usize,
+        bytes: usize,
+    ) -> rusqlite::Result<(Vec<Arc<Entry>>, bool)> {
+        let (from, to, down) = match span {
+            Span::After(place) => (place, last, false),
+            Span::Before(place) => (0, last.min(place.saturating_sub(1)), true),
+        };
+        self.with(|db| {
+            let way = if down { "DESC" } else { "ASC" };
+            let mut select = db.prepare_cached(&format!(
+                "SELECT {ENTRY_COLUMNS} WHERE e.room = ?1 AND e.at > ?2 AND e.at <= ?3
+                   AND e.sender <> ?5
+                 ORDER BY e.at {way} LIMIT ?4"
+            ))?;
+            let limit_row = limit as i64 + 1;
+            let but = but.map_or(0, |user| user.0);
+            let mut rows = select.query(params![room.0, from as i64, to as i64, limit_row, but])?;
+            let (mut entries, mut weight, mut whole) = (vec![], 0, true);
+            while let Some(row) = rows.next()? {
+                let entry = entry_of(row)?;
+                weight += entry.weight();
+                if entries.len() == limit || (weight > bytes && !entries.is_empty()) {
+                    whole = false;
+                    break;
+                }
+                entries.push(Arc::new(entry));
+            }
+            if down {
+                entries.reverse();
+            }
+            Ok((entries, whole))
+        })
+    }
+
+    /// The newest `limit` notices of a room, oldest first.
+    pub fn notices(&self, room: RoomNo, limit: usize) -> rusqlite::Result<Vec<Arc<Entry>>> {
+        self.with(|db| {
+            let mut select = db.prepare_cached(&format!(
+                "SELECT {ENTRY_COLUMNS} WHERE e.room = ?1 AND e.kind <> 1 ORDER BY e.at DESC LIMIT ?2"
+            ))?;
+            let rows = select.query_map(params![room.0, limit as i64], entry_of)?;
+            let mut entries = rows.map(|e| e.map(Arc::new)).collect::<Result<Vec<_>, _>>()?;
+            entries.reverse();
+            Ok(entries)
+        })
+    }
+
+    /// Anybody who ever was, by number.
+    pub fn user(&self, no: UserNo) -> rusqlite::Result<Option<User>> {
+        self.with(|db| {
+            let mut select = db.prepare_cached("SELECT * FROM users WHERE no = ?1")?;
+            select.query_row([no.0], user_of).optional()
+        })
+    }
+}

@@ -1,0 +1,260 @@
+//! Events into rows, one transaction a batch; and what keeps the file in shape.
+
+use rusqlite::{Connection, OptionalExtension, params};
+use uuid::Uuid;
+
+use super::rows;
+use super::{Source, Store};
+use crate::model::*;
+
+impl Store {
+    /// Writes all events as one transaction, on disk when it returns (by the durability chosen).
+    /// After an error nobody can know what the disk kept.
+    pub fn commit<'a>(&mut self, events: impl Iterator<Item = &'a Event>) -> rusqlite::Result<()> {
+        self.within(|store| {
+            for event in events {
+                store.write(event)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Writes and commits a little something: whether the disk takes commits (again).
+    pub fn probe(&mut self, now: Nanos) -> rusqlite::Result<()> {
+        self.within(|store| store.set_meta("probed", &now.to_string()))
+    }
+
+    fn within(
+        &mut self,
+        write: impl FnOnce(&Store) -> rusqlite::Result<()>,
+    ) -> rusqlite::Result<()> {
+        let run = || {
+            self.db.execute_batch("BEGIN IMMEDIATE")?;
+            write(self)?;
+            self.db.execute_batch("COMMIT")
+        };
+        let outcome = run();
+        if outcome.is_err() && !self.db.is_autocommit() {
+            // What failed may have rolled back by itself; nothing is left to do if this fails.
+            let _ = self.db.execute_batch("ROLLBACK");
+        }
+        outcome
+    }
+
+    /// Marks a clean end, and leaves one file: the write-ahead log is copied and emptied.
+    pub fn end(mut self) -> rusqlite::Result<()> {
+        self.within(|store| store.set_meta("clean", "1"))?;
+        self.db
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+    }
+
+    fn run(&self, sql: &str, values: impl rusqlite::Params) -> rusqlite::Result<usize> {
+        self.db.prepare_cached(sql)?.execute(values)
+    }
+
+    fn write(&self, event: &Event) -> rusqlite::Result<()> {
+        match event {
+            Event::UserMade(u) => {
+                self.run(
+                    "INSERT INTO users (no, id, name, avatar, sealed, secret, status, registered, heard)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8)",
+                    params![
+                        u.no.0,
+                        u.id.as_bytes(),
+                        u.name,
+                        u.avatar,
+                        u.sealed,
+                        u.secret,
+                        u.status,
+                        u.registered
+                    ],
+                )?;
+            }
+            Event::GuestGone(user) => {
+                self.run("UPDATE users SET gone = 1 WHERE no = ?1", [user.0])?;
+                self.run("DELETE FROM tokens WHERE user = ?1", [user.0])?;
+            }
+            Event::Sealed(user) => {
+                self.run("UPDATE users SET sealed = 1 WHERE no = ?1", [user.0])?;
+            }
+            Event::TokenMade { token, user, at } => {
+                self.run(
+                    "INSERT INTO tokens (hash, user, used) VALUES (?1, ?2, ?3)",
+                    params![token.0, user.0, at],
+                )?;
+            }
+            Event::TokenGone(token) => {
+                self.run("DELETE FROM tokens WHERE hash = ?1", [token.0])?;
+            }
+            Event::RoomMade(r) => {
+                self.run(
+                    "INSERT INTO rooms (no, id, name, secret, secret_version, listed, owner, created)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                    params![
+                        r.no.0,
+                        r.id.as_bytes(),
+                        r.name,
+                        r.secret,
+                        r.secret_version,
+                        r.listed,
+                        r.owner.0,
+                        r.created
+                    ],
+                )?;
+            }
+            Event::RoomEnded { room, at } => {
+                self.run(
+                    "UPDATE rooms SET ended = ?2 WHERE no = ?1",
+                    params![room.0, at],
+                )?;
+                self.run("DELETE FROM members WHERE room = ?1", [room.0])?;
+            }
+            Event::Entry(entry) => self.write_entry(entry)?,
+            Event::Requested { request, done } => {
+                self.run(
+                    "REPLACE INTO requests (uuid, host, room, user, made) VALUES (?1, ?2, ?3, ?4, ?5)",
+                    params![
+                        request.uuid.as_bytes(),
+                        request.from.to_string(),
+                        done.room.0,
+                        done.user.0,
+                        done.at
+                    ],
+                )?;
+            }
+            Event::RequestsForgotten { before } => {
+                self.run("DELETE FROM requests WHERE made < ?1", [before])?;
+            }
+            Event::Noted(note) => self.write_note(note)?,
+        }
+        Ok(())
+    }
+
+    fn write_entry(&self, e: &Entry) -> rusqlite::Result<()> {
+        let (kind, body) = rows::kind_and_body(&e.body)?;
+        let uuid = e.message().map(|m| m.uuid.into_bytes());
+        self.run(
+            "INSERT INTO entries (room, at, kind, sender, name, sent, uuid, body)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            params![
+                e.room.0,
+                e.at as i64,
+                kind,
+                e.user.0,
+                e.name,
+                e.sent,
+                uuid,
+                body
+            ],
+        )?;
+        match &e.body {
+            Body::Message(_) => {}
+            Body::Joined { .. } => {
+                self.run(
+                    "INSERT INTO members (room, user, joined, name, cursor)
+                     VALUES (?1, ?2, ?3, ?4, ?3)",
+                    params![e.room.0, e.user.0, e.at as i64, e.name],
+                )?;
+            }
+            Body::Left { .. } => {
+                let sql = "DELETE FROM members WHERE room = ?1 AND user = ?2";
+                self.run(sql, [e.room.0, e.user.0])?;
+            }
+        }
+        Ok(())
+    }
+
+    fn write_note(&self, note: &Note) -> rusqlite::Result<()> {
+        for (room, user, cursor) in &note.cursors {
+            self.run(
+                "UPDATE members SET cursor = max(cursor, ?3) WHERE room = ?1 AND user = ?2",
+                [room.0, user.0, *cursor as i64],
+            )?;
+        }
+        for (user, at) in &note.heard {
+            self.run("UPDATE users SET heard = ?2 WHERE no = ?1", [user.0, *at])?;
+        }
+        for (token, at) in &note.used {
+            self.run(
+                "UPDATE tokens SET used = ?2 WHERE hash = ?1",
+                params![token.0, at],
+            )?;
+        }
+        for (user, came, at) in &note.presence {
+            let sql = if *came {
+                "INSERT OR IGNORE INTO presence (user, came) SELECT no, ?2 FROM users WHERE no = ?1"
+            } else {
+                "UPDATE presence SET went = max(came, ?2) WHERE user = ?1 AND went IS NULL"
+            };
+            self.run(sql, [user.0, *at])?;
+        }
+        Ok(())
+    }
+
+    /// A message by its uuid, for the repetition rule.
+    pub fn recall(&self, room: RoomNo, uuid: Uuid) -> rusqlite::Result<Option<Spoken>> {
+        let mut get = self.db.prepare_cached(
+            "SELECT sender, at, sent, origin, body FROM entries WHERE room = ?1 AND uuid = ?2",
+        )?;
+        let found = get.query_row(params![room.0, uuid.as_bytes()], |row| {
+            let origin: Option<Digest> = row.get(3)?;
+            let digest = match origin {
+                Some(origin) => origin,
+                None => rows::text_digest(row.get_ref(4)?.as_str()?)?,
+            };
+            let (user, at) = (UserNo(row.get(0)?), row.get::<_, i64>(1)? as Place);
+            Ok(Spoken {
+                user,
+                at,
+                sent: row.get(2)?,
+                digest,
+            })
+        });
+        found.optional()
+    }
+
+    /// Deletes some entries of ended rooms: at most `rows`. False when there is nothing to do.
+    pub fn prune(&mut self, rows: usize) -> rusqlite::Result<bool> {
+        let sql = "SELECT no FROM rooms WHERE ended IS NOT NULL LIMIT 1";
+        let Some(room) = self
+            .db
+            .query_row(sql, [], |r| r.get::<_, i64>(0))
+            .optional()?
+        else {
+            return Ok(false);
+        };
+        self.within(|store| {
+            let sql = "DELETE FROM entries WHERE room = ?1 AND at <= (SELECT max(at) FROM
+                         (SELECT at FROM entries WHERE room = ?1 ORDER BY at LIMIT ?2))";
+            if store.run(sql, params![room, rows as i64])? == 0 {
+                store.run("DELETE FROM rooms WHERE no = ?1", [room])?;
+            }
+            store.db.execute_batch("PRAGMA incremental_vacuum(64)")
+        })?;
+        Ok(true)
+    }
+}
+
+/// Copies the write-ahead log into the database, on a connection of its own.
+pub struct Checkpointer {
+    db: Connection,
+}
+
+impl Checkpointer {
+    pub fn new(source: &Source) -> rusqlite::Result<Checkpointer> {
+        let db = source.connect()?;
+        source.prepare(&db)?;
+        Ok(Checkpointer { db })
+    }
+
+    /// Copies what it can without making anybody wait; with `hard`, waits for readers and makes
+    /// the scribe wait, and the log starts anew.
+    /// How many pages the log held.
+    pub fn run(&self, hard: bool) -> rusqlite::Result<i64> {
+        let sql = match hard {
+            true => "PRAGMA wal_checkpoint(TRUNCATE)",
+            false => "PRAGMA wal_checkpoint(PASSIVE)",
+        };
+        self.db.query_row(sql, [], |row| row.get(1))
+    }
+}
