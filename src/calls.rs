@@ -30,6 +30,16 @@ pub struct Join<'a> {
     pub from: IpAddr,
 }
 
+/// A room to make.
+pub struct Create<'a> {
+    pub name: Option<String>,
+    pub password: Option<&'a str>,
+    pub listed: bool,
+    pub user_name: Option<String>,
+    pub request: Option<Uuid>,
+    pub from: IpAddr,
+}
+
 /// Somebody took a seat.
 pub struct Taken {
     pub room: RoomNo,
@@ -74,14 +84,19 @@ impl Calls {
         Ok(user)
     }
 
-    pub fn register(&self, username: String, password: &str) -> Result<UserNo, Refusal> {
+    pub fn register(
+        &self,
+        username: String,
+        password: &str,
+        from: IpAddr,
+    ) -> Result<UserNo, Refusal> {
         check_name(&username)?;
         // Known names are refused before the costly hash; the rules look again.
         if self.hub.account(&username).is_some() {
             return Err(Refusal::UsernameTaken);
         }
         let (id, avatar) = (Uuid::new_v4(), secrets::any_avatar()?);
-        let secret = self.passwords.hash(password)?;
+        let secret = self.passwords.hash(password, network(from))?;
         match self.desk.ask(Act::Register {
             id,
             username,
@@ -101,17 +116,16 @@ impl Calls {
         from: IpAddr,
     ) -> Result<(String, User), Refusal> {
         let target = Target::Account(crate::rooms::skeleton(username));
-        let from = network(from);
-        self.hub.may_try(from, &target)?;
-        let account = self.hub.account(username);
-        let right = match account.as_ref().and_then(|user| user.secret.as_ref()) {
-            Some(secret) => self.passwords.check(password, secret)?,
-            None => self.passwords.check_nobody(password)?,
-        };
-        let Some(user) = account.filter(|_| right) else {
+        // To the letter: who logs in as somebody who only looks alike is somebody else.
+        let account = self
+            .hub
+            .account(username)
+            .filter(|user| *user.name == *username);
+        let secret = account.as_ref().and_then(|user| user.secret.as_deref());
+        if !self.try_password(password, secret, target, network(from))? {
             return Err(Refusal::WrongLogin);
-        };
-        self.hub.right_password(from, target);
+        }
+        let user = account.ok_or(Refusal::WrongLogin)?;
         if user.status == STATUS_BANNED {
             return Err(Refusal::Banned);
         }
@@ -121,6 +135,36 @@ impl Calls {
             token: hash,
         })?;
         Ok((token, user))
+    }
+
+    /// Whether a password is right, within the limits on guessing. Without a secret it is wrong,
+    /// after as long.
+    fn try_password(
+        &self,
+        password: &str,
+        secret: Option<&str>,
+        target: Target,
+        from: IpAddr,
+    ) -> Result<bool, Refusal> {
+        let delay = self.hub.may_try(from, &target)?;
+        if !delay.is_zero() {
+            std::thread::sleep(delay);
+        }
+        self.passwords.in_turn(from, || {
+            // Asked again in the turn: many may have come while there was room for one.
+            self.hub.may_try(from, &target)?;
+            let right = match secret {
+                Some(secret) => secrets::check(password, secret),
+                None => {
+                    self.passwords.check_nobody(password);
+                    false
+                }
+            };
+            if !right {
+                self.hub.wrong_password(from, target);
+            }
+            Ok(right)
+        })
     }
 
     pub fn logout(&self, token: &str) -> Result<(), Refusal> {
@@ -133,20 +177,21 @@ impl Calls {
     }
 
     /// Makes a room. Without a user a guest is made, and its token.
-    pub fn create(
-        &self,
-        user: Option<&User>,
-        name: Option<String>,
-        password: Option<&str>,
-        listed: bool,
-        user_name: Option<String>,
-        request: Option<Request>,
-    ) -> Result<Taken, Refusal> {
-        [&name, &user_name]
-            .into_iter()
-            .flatten()
-            .try_for_each(|name| check_name(name))?;
-        let secret = password.map(|p| self.passwords.hash(p)).transpose()?;
+    pub fn create(&self, user: Option<&User>, create: Create) -> Result<Taken, Refusal> {
+        let Create {
+            name,
+            password,
+            listed,
+            user_name,
+            request,
+            from,
+        } = create;
+        // What is refused anyway is refused before the costly hash; the rules look again.
+        name.iter().try_for_each(|name| check_name(name))?;
+        user_name.iter().try_for_each(|name| check_name(name))?;
+        let hash = |password| self.passwords.hash(password, network(from));
+        let secret = password.map(hash).transpose()?;
+        let request = request.map(|uuid| Request { uuid, from });
         let (seat, token) = self.seat(user, user_name, request)?;
         let room = NewRoom {
             id: Uuid::new_v4(),
@@ -160,9 +205,12 @@ impl Calls {
                 let stands = self.hub.entrance(RoomRef::No(room))?.secret;
                 let proved = match (password, stands) {
                     (Some(_), stands) if stands == secret => true,
-                    (Some(password), Some(stands)) => self.passwords.check(password, &stands)?,
+                    (Some(password), Some(stands)) => self
+                        .passwords
+                        .in_turn(network(from), || Ok(secrets::check(password, &stands)))?,
                     _ => false,
                 };
+                self.hub.called(room, user);
                 Ok(Taken {
                     room,
                     user,
@@ -184,14 +232,14 @@ impl Calls {
         join.name.iter().try_for_each(|name| check_name(name))?;
         let entrance = self.hub.entrance(join.room)?;
         self.hub.may_join(entrance.no, from)?;
+        // Who is in it already need not prove it again.
+        let member = user.is_some_and(|user| entrance.members.contains(&user.no));
         let proof = match (&entrance.secret, join.password) {
-            (Some(secret), Some(password)) => {
+            (Some(secret), Some(password)) if !member => {
                 let target = Target::Room(entrance.no);
-                self.hub.may_try(from, &target)?;
-                if !self.passwords.check(password, secret)? {
+                if !self.try_password(password, Some(secret), target, from)? {
                     return Err(Refusal::WrongPassword);
                 }
-                self.hub.right_password(from, target);
                 Some(entrance.secret_version)
             }
             _ => None,
@@ -215,12 +263,15 @@ impl Calls {
     pub fn take_seat(&self, user: Option<&User>, join: Join) -> Result<Taken, Refusal> {
         let (act, token, proved) = self.join(user, join)?;
         match self.desk.ask(act)? {
-            Reply::Seated { room, user } => Ok(Taken {
-                room,
-                user,
-                token,
-                proved,
-            }),
+            Reply::Seated { room, user } => {
+                self.hub.called(room, user);
+                Ok(Taken {
+                    room,
+                    user,
+                    token,
+                    proved,
+                })
+            }
             other => Err(unexpected(&other)),
         }
     }
@@ -271,6 +322,9 @@ impl Calls {
         reply: Option<Place>,
     ) -> Result<Act, Refusal> {
         self.hub.may_send(room, user)?;
+        if let Some(place) = reply {
+            self.hub.message_at(room, place)?;
+        }
         Ok(Act::Say {
             room,
             user,

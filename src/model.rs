@@ -2,6 +2,7 @@
 //!
 //! Plain data. Knows no JSON, socket, clock or database.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -87,6 +88,20 @@ impl Entry {
             Body::Message(message) => Some(message),
             Body::Joined { .. } | Body::Left { .. } => None,
         }
+    }
+
+    /// What it costs as JSON in an answer, in bytes, within a few.
+    pub fn json_weight(&self) -> usize {
+        let escaped = |text: &str| -> usize {
+            let width = |byte| match byte {
+                b'"' | b'\\' => 2,
+                0..0x20 => 6,
+                _ => 1,
+            };
+            text.bytes().map(width).sum()
+        };
+        let text = self.message().map_or(0, |m| escaped(&m.text));
+        320 + escaped(&self.name) + text
     }
 
     /// What it costs to keep in memory, in bytes, near enough for a budget.
@@ -359,6 +374,8 @@ pub enum Want {
     Wait,
     /// Given without `before`.
     Alone,
+    /// Places by room numbers.
+    Places,
 }
 
 /// Why not. Each door maps it to its own words by an exhaustive match.
@@ -450,4 +467,12 @@ pub struct Page {
 pub enum RoomRef {
     Id(Uuid),
     No(RoomNo),
+}
+
+/// What a socket has seen before (PROTOCOL.md, `resume`).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Resume {
+    pub epoch: Option<String>,
+    /// The greatest `at` received, by room.
+    pub seen: BTreeMap<RoomNo, Place>,
 }

@@ -65,6 +65,12 @@ pub struct Known {
     tokens: VecDeque<TokenHash>,
 }
 
+impl Known {
+    pub fn tokens(&self) -> impl Iterator<Item = &TokenHash> {
+        self.tokens.iter()
+    }
+}
+
 impl Room {
     pub fn member(&self, user: UserNo) -> Option<&Member> {
         self.members.get(self.seats.get(&user)?)
@@ -127,10 +133,10 @@ pub fn skeleton(name: &str) -> String {
 
 /// A name that can be shown: 1 to 64 characters, no controls, something to see.
 pub fn check_name(name: &str) -> Result<(), Refusal> {
-    if name.trim().is_empty() {
-        Err(Refusal::BadName("is empty"))
-    } else if name.chars().count() > MAX_NAME_CHARS {
+    if name.chars().count() > MAX_NAME_CHARS {
         Err(Refusal::BadName("has more than 64 characters"))
+    } else if skeleton(name).trim().is_empty() {
+        Err(Refusal::BadName("is empty"))
     } else if name.chars().any(char::is_control) {
         Err(Refusal::BadName("has control characters"))
     } else {
@@ -389,12 +395,13 @@ impl Rooms {
     /// The seat that an earlier call with this `request` took, with a fresh token.
     fn again(&self, seat: &Seat, room: Option<RoomNo>, now: Nanos) -> Option<(Vec<Event>, Reply)> {
         let done = self.requests.get(&seat.request?)?;
+        let (_, known, _) = self.seated(done.room, done.user).ok()?;
         let same_room = room.is_none_or(|room| room == done.room);
         let same_user = match &seat.who {
-            Newcomer::Guest { .. } => true,
+            // Made by that very call: whoever was there before must show a token.
+            Newcomer::Guest { .. } => known.user.registered == done.at,
             Newcomer::Known { user, .. } => *user == done.user,
         };
-        let (_, known, _) = self.seated(done.room, done.user).ok()?;
         if !same_room || !same_user || now.saturating_sub(done.at) >= REQUEST_LIFE {
             return None;
         }
@@ -800,3 +807,6 @@ pub fn digest(text: &str) -> Digest {
     use sha2::Digest as _;
     sha2::Sha256::digest(text.as_bytes()).into()
 }
+
+#[cfg(test)]
+mod tests;

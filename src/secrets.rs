@@ -2,14 +2,15 @@
 //!
 //! Knows no user and no room.
 
+use std::collections::{HashMap, VecDeque};
 use std::fmt::Write as _;
-use std::sync::{Arc, OnceLock};
+use std::net::IpAddr;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use argon2::Argon2;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
-use crossbeam_channel::{Receiver, Sender, bounded};
 use sha2::{Digest, Sha256};
 
 use crate::model::{AVATARS, Refusal, TokenHash};
@@ -53,78 +54,124 @@ fn random(bytes: &mut [u8]) -> Result<(), Refusal> {
 }
 
 /// Hashes passwords with argon2id (RFC 9106), a bounded number at a time, on the caller's thread.
+/// Turns go round by address: whoever sends a thousand guesses waits behind itself.
+#[derive(Default)]
 pub struct Passwords {
-    turns: Receiver<()>,
-    back: Sender<()>,
+    line: Mutex<Line>,
+    moved: Condvar,
     /// Checked where there is no user, so that it takes as long as a wrong password.
-    nobody: OnceLock<Arc<str>>,
+    nobody: OnceLock<Option<Arc<str>>>,
 }
 
-impl Default for Passwords {
-    fn default() -> Self {
-        let (back, turns) = bounded(AT_A_TIME);
-        for _ in 0..AT_A_TIME {
-            // It holds that many.
-            let _ = back.send(());
+#[derive(Default)]
+struct Line {
+    running: usize,
+    /// How many wait, by address. Never 0.
+    waiting: HashMap<IpAddr, usize>,
+    /// The addresses of `waiting`, whose turn is next first.
+    round: VecDeque<IpAddr>,
+}
+
+impl Line {
+    fn enter(&mut self, from: IpAddr) {
+        let waiting = self.waiting.entry(from).or_insert(0);
+        *waiting += 1;
+        if *waiting == 1 {
+            self.round.push_back(from);
         }
-        Passwords {
-            turns,
-            back,
-            nobody: OnceLock::new(),
+    }
+
+    fn leave(&mut self, from: IpAddr) {
+        let more = match self.waiting.get_mut(&from) {
+            Some(waiting) if *waiting > 1 => {
+                *waiting -= 1;
+                true
+            }
+            _ => self.waiting.remove(&from).is_none(),
+        };
+        self.round.retain(|address| *address != from);
+        if more {
+            self.round.push_back(from);
         }
+    }
+
+    fn is_turn_of(&self, from: IpAddr) -> bool {
+        self.running < AT_A_TIME && self.round.front() == Some(&from)
     }
 }
 
 impl Passwords {
-    fn in_turn<T>(&self, work: impl FnOnce() -> T) -> Result<T, Refusal> {
-        struct Turn<'a>(&'a Sender<()>);
+    /// Waits for a turn and works in it.
+    pub fn in_turn<T>(
+        &self,
+        from: IpAddr,
+        work: impl FnOnce() -> Result<T, Refusal>,
+    ) -> Result<T, Refusal> {
+        struct Turn<'a>(&'a Passwords);
         impl Drop for Turn<'_> {
             fn drop(&mut self) {
-                let _ = self.0.try_send(());
+                self.0.line().running -= 1;
+                self.0.moved.notify_all();
             }
         }
-        self.turns
-            .recv_timeout(TURN_PATIENCE)
-            .map_err(|_| Refusal::Busy)?;
-        let _turn = Turn(&self.back);
-        Ok(work())
+        let mut line = self.line();
+        line.enter(from);
+        let waiting = |line: &mut Line| !line.is_turn_of(from);
+        let waited = self.moved.wait_timeout_while(line, TURN_PATIENCE, waiting);
+        let (mut line, waited) = waited.unwrap_or_else(PoisonError::into_inner);
+        line.leave(from);
+        if waited.timed_out() {
+            // Somebody else may be first now.
+            self.moved.notify_all();
+            return Err(Refusal::Busy);
+        }
+        line.running += 1;
+        let _turn = Turn(self);
+        drop(line);
+        self.moved.notify_all();
+        work()
+    }
+
+    fn line(&self) -> MutexGuard<'_, Line> {
+        // Nothing under it can panic half way.
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The PHC string of a password, with a salt of its own.
-    pub fn hash(&self, password: &str) -> Result<Arc<str>, Refusal> {
-        let hashed: Result<PasswordHash, _> =
-            self.in_turn(|| Argon2::default().hash_password(password.as_bytes()))?;
-        match hashed {
-            Ok(hash) => Ok(hash.to_string().into()),
-            Err(e) => {
-                log::error!("a password cannot be hashed: {e}");
-                Err(Refusal::Busy)
-            }
+    pub fn hash(&self, password: &str, from: IpAddr) -> Result<Arc<str>, Refusal> {
+        self.in_turn(from, || hash(password))
+    }
+}
+
+fn hash(password: &str) -> Result<Arc<str>, Refusal> {
+    let hashed: Result<PasswordHash, _> = Argon2::default().hash_password(password.as_bytes());
+    match hashed {
+        Ok(hash) => Ok(hash.to_string().into()),
+        Err(e) => {
+            log::error!("a password cannot be hashed: {e}");
+            Err(Refusal::Busy)
         }
     }
+}
 
-    pub fn check(&self, password: &str, hash: &str) -> Result<bool, Refusal> {
-        let Ok(hash) = PasswordHash::new(hash) else {
-            log::error!("a stored password hash is damaged");
-            return Ok(false);
-        };
-        self.in_turn(|| {
-            Argon2::default()
-                .verify_password(password.as_bytes(), &hash)
-                .is_ok()
-        })
-    }
+/// Whether a password is the one of a hash. Costly: in a turn only.
+pub fn check(password: &str, hash: &str) -> bool {
+    let Ok(hash) = PasswordHash::new(hash) else {
+        log::error!("a stored password hash is damaged");
+        return false;
+    };
+    Argon2::default()
+        .verify_password(password.as_bytes(), &hash)
+        .is_ok()
+}
 
-    /// As `check` for a user that does not exist: false, after as long.
-    pub fn check_nobody(&self, password: &str) -> Result<bool, Refusal> {
-        let nobody = match self.nobody.get() {
-            Some(hash) => hash.clone(),
-            None => {
-                let hash = self.hash("nobody")?;
-                self.nobody.get_or_init(|| hash).clone()
-            }
-        };
-        self.check(password, &nobody).map(|_| false)
+impl Passwords {
+    /// As `check` for a user that does not exist: takes as long.
+    pub fn check_nobody(&self, password: &str) {
+        let nobody = self.nobody.get_or_init(|| hash("nobody").ok());
+        nobody.iter().for_each(|hash| {
+            check(password, hash);
+        });
     }
 }
 
@@ -134,17 +181,33 @@ mod tests {
 
     #[test]
     fn a_password_opens_its_own_hash_only() {
-        let passwords = Passwords::default();
-        let hash = passwords.hash("114514").unwrap();
+        let hashed = hash("114514").unwrap();
         assert!(
-            hash.starts_with("$argon2id$") && !hash.contains("114514"),
-            "{hash}"
+            hashed.starts_with("$argon2id$") && !hashed.contains("114514"),
+            "{hashed}"
         );
-        assert_ne!(hash, passwords.hash("114514").unwrap());
-        assert_eq!(passwords.check("114514", &hash), Ok(true));
-        assert_eq!(passwords.check("114515", &hash), Ok(false));
-        assert_eq!(passwords.check("114514", "damaged"), Ok(false));
-        assert_eq!(passwords.check_nobody("nobody"), Ok(false));
+        assert_ne!(
+            hashed,
+            hash("114514").unwrap(),
+            "each has a salt of its own"
+        );
+        assert!(check("114514", &hashed));
+        assert!(!check("114515", &hashed) && !check("114514", "damaged"));
+    }
+
+    #[test]
+    fn turns_go_round_by_address() {
+        let address = |n: u8| IpAddr::from([127, 0, 0, n]);
+        let mut line = Line::default();
+        [1, 1, 1, 2].iter().for_each(|n| line.enter(address(*n)));
+        let mut order = vec![];
+        while let Some(&next) = line.round.front() {
+            assert!(line.is_turn_of(next));
+            line.leave(next);
+            order.push(next);
+        }
+        assert_eq!(order, [1, 2, 1, 1].map(address));
+        assert!(line.waiting.is_empty());
     }
 
     #[test]

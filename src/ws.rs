@@ -17,9 +17,10 @@ use crate::clock;
 use crate::door::{Answer, Conn, Request, header};
 use crate::http::{refuse, store_span};
 use crate::hub::socket::{Close, SEND_BUFFER, Socket, text_frame};
-use crate::hub::{Attached, Waiter};
+use crate::hub::{Attached, CaughtUp, Waiter};
 use crate::model::*;
 use crate::secrets::hash_token;
+use crate::store::Span;
 use crate::wire::socket::{self as wire, Ask, Auth, Call, Incoming, Msg};
 
 /// A frame and a message: PROTOCOL.md, Limits.
@@ -35,6 +36,8 @@ const MAX_ERRORS: u32 = 10;
 /// Requests of one socket that wait for the scribe. A client that sends faster than the disk
 /// answers fills its own queue, not everybody's.
 const MAX_UNANSWERED: usize = 32;
+/// One page of what was missed, in memory and in the socket's queue.
+const CATCH_UP_BYTES: usize = 64 * 1024;
 /// For the handshake's answer, a few hundred bytes.
 const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(10);
 /// After our Close frame for a client that broke the protocol: to read why, before the reset.
@@ -271,21 +274,31 @@ impl Session<'_> {
         self.socket.hold();
         let seated = self.calls.bearer(&auth.token).and_then(|user| {
             let token = hash_token(&auth.token);
-            let rooms = self.seat.sit(user.no, token, v, clock::now())?;
-            Ok((user.no, rooms))
+            let resume = auth
+                .resume
+                .as_ref()
+                .map_or(Ok(None), |r| r.clone().map(Some))?;
+            let seated = self
+                .seat
+                .sit(user.no, token, v, resume.as_ref(), clock::now())?;
+            Ok((user.no, seated))
         });
         match seated {
-            Ok((me, rooms)) => {
+            Ok((me, seated)) => {
                 let epoch = self.calls.hub.epoch();
                 let greeting = wire::Greeting {
                     v,
                     epoch,
                     me,
-                    rooms: &rooms,
+                    rooms: &seated.rooms,
+                    gone: &seated.gone,
                 };
                 let answer = wire::auth_ok((v > 0).then_some(&greeting), id);
                 self.socket.release(text_frame(answer));
                 self.who = Some(me);
+                for (room, from) in seated.behind {
+                    self.catch_up(room, from, me, v);
+                }
             }
             Err(Refusal::Banned) => self.auth_failed(3, "This user is banned!", id),
             Err(Refusal::NotConfirmed) => {
@@ -293,6 +306,33 @@ impl Session<'_> {
             }
             Err(Refusal::Busy) => self.auth_failed(7, "The server is busy; try again in 1 s.", id),
             Err(_) => self.auth_failed(1, "Login status expired!", id),
+        }
+    }
+
+    /// What was missed in a room, page by page at the client's pace, until there is no more; from
+    /// then on the hub delivers. This thread reads nothing meanwhile, so no answer comes between.
+    fn catch_up(&self, room: RoomNo, mut from: Place, me: UserNo, v: u64) {
+        while self.seat.catch_up(room, from) == CaughtUp::Not {
+            let page =
+                self.calls
+                    .hub
+                    .page_within(room, Span::After(from), MAX_PAGE, CATCH_UP_BYTES);
+            let Ok(page) = page else {
+                // The client comes back and resumes; a gap would be worse.
+                return self.socket.close(Close::TooSlow);
+            };
+            let heard = page.entries.iter().filter(|e| wire::is_for(e, me, v));
+            let frames = heard.map(|e| text_frame(wire::frame(e)));
+            let chunk: Vec<u8> = frames.flat_map(|frame| frame.to_vec()).collect();
+            if !chunk.is_empty() {
+                self.socket.push(chunk.into());
+            }
+            if !self.socket.wait_until_quiet() {
+                return self.socket.close(Close::TooSlow);
+            }
+            // A client that takes what it missed is there, though nothing was read from it.
+            self.socket.hear();
+            from = page.next;
         }
     }
 
@@ -358,6 +398,10 @@ impl Session<'_> {
                     &echo,
                     &wire::members_fields(&hub.view(room)?),
                 )))
+            }
+            Call::Typing { room } => {
+                hub.typing(hub.member(room, who)?, who)?;
+                Ok(Some(wire::answer(&echo, "")))
             }
             Call::History { room, span, limit } => {
                 let room = hub.member(room, who)?;

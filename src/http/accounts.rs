@@ -1,7 +1,7 @@
 //! Accounts and rooms by number (PROTOCOL.md, Accounts): one function a call.
 
 use super::{Site, bearer, json, lang, number, refused, room_of};
-use crate::calls::Join;
+use crate::calls::{Create, Join};
 use crate::door::{Answer, Conn, Request};
 use crate::model::*;
 use crate::store::Span;
@@ -23,10 +23,11 @@ fn shown<'a>(request: &'a Request, body: Option<&'a str>) -> Result<&'a str, Ref
 }
 
 impl Site {
-    pub(super) fn register(&self, request: &Request) -> Answer {
+    pub(super) fn register(&self, conn: &Conn, request: &Request) -> Answer {
         let register = || {
             let body = wire::credentials(&Fields::parse(&request.body)?)?;
-            self.calls.register(body.username, &body.password)?;
+            self.calls
+                .register(body.username, &body.password, conn.peer().ip())?;
             Ok(json(201, wire::ok()))
         };
         answered(request, false, register())
@@ -66,15 +67,21 @@ impl Site {
         answered(request, false, user())
     }
 
-    pub(super) fn make_room(&self, request: &Request) -> Answer {
+    pub(super) fn make_room(&self, conn: &Conn, request: &Request) -> Answer {
         let make = || {
             let body = wire::room(&Fields::parse(&request.body)?)?;
             let user = self.calls.bearer(shown(request, body.token.as_deref())?)?;
             let name = need(body.name, "name", Want::Text)?;
             let password = body.password.as_deref();
-            let taken = self
-                .calls
-                .create(Some(&user), Some(name), password, true, None, None)?;
+            let create = Create {
+                name: Some(name),
+                password,
+                listed: true,
+                user_name: None,
+                request: None,
+                from: conn.peer().ip(),
+            };
+            let taken = self.calls.create(Some(&user), create)?;
             Ok(json(201, wire::room_made(taken.room)))
         };
         answered(request, false, make())
@@ -137,10 +144,9 @@ impl Site {
     }
 }
 
-/// The newest page is the one before the end.
 pub fn store_span(span: HistorySpan) -> Span {
     match span {
-        HistorySpan::Newest => Span::Before(Place::MAX),
+        HistorySpan::Newest => Span::Newest,
         HistorySpan::After(place) => Span::After(place),
         HistorySpan::Before(place) => Span::Before(place),
     }

@@ -247,11 +247,11 @@ impl Site {
             // GET is served as a WebSocket before it comes here.
             Route::Ws => ws::upgrade_required().into(),
             Route::RoomApi(call) => self.room_api(conn, request, call),
-            Route::Users => self.register(request).into(),
+            Route::Users => self.register(conn, request).into(),
             Route::User(id) => self.user(request, id).into(),
             Route::Login => self.login(conn, request).into(),
             Route::Logout => self.logout(request).into(),
-            Route::Rooms => self.make_room(request).into(),
+            Route::Rooms => self.make_room(conn, request).into(),
             Route::MyRooms => self.my_rooms(request).into(),
             Route::Room(id) => self.room(request, id).into(),
             Route::RoomJoin(id) => self.join_room(conn, request, id).into(),

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{Served, Site, bearer, json, lang, refused};
-use crate::calls::{Join, Taken};
+use crate::calls::{Create, Join, Taken};
 use crate::door::{Conn, Request};
 use crate::hub::Caller;
 use crate::hub::live::Bell;
-use crate::model::{self, *};
+use crate::model::*;
 use crate::wire::Lang;
 use crate::wire::fields::Fields;
 use crate::wire::room_api::{self as wire, Call, Common, FetchBody};
@@ -83,11 +83,14 @@ impl Site {
         let from = asked.conn.peer().ip();
         let taken = self.calls.create(
             user.as_ref(),
-            body.room_name,
-            body.room_password.as_deref(),
-            body.listed,
-            body.user_name,
-            body.request.map(|uuid| model::Request { uuid, from }),
+            Create {
+                name: body.room_name,
+                password: body.room_password.as_deref(),
+                listed: body.listed,
+                user_name: body.user_name,
+                request: body.request,
+                from,
+            },
         )?;
         self.seated(Call::Create, asked, taken, body.room_password)
     }
@@ -119,7 +122,7 @@ impl Site {
             .iter()
             .find(|m| m.no == taken.user)
             .ok_or(Refusal::NotMember)?;
-        let own = self.calls.hub.joined_entry(taken.room, taken.user);
+        let own = self.calls.hub.joined_entry(taken.room, taken.user).ok();
         let seated = wire::Seated {
             room: &room,
             me,
@@ -209,20 +212,17 @@ impl Site {
             return Ok((json(200, text).into(), empty));
         }
         let mut drain = hub.drain(caller, body.limit.unwrap_or(MAX_FETCH))?;
-        let entries = std::mem::take(&mut drain.entries);
-        let empty = entries.is_empty();
+        let entries = drain
+            .as_mut()
+            .map(|d| std::mem::take(&mut d.entries))
+            .unwrap_or_default();
         let page = Page {
             entries,
             ..Page::default()
         };
         let answer = json(200, wire::fetched(asked.lang, asked.v, &page, None));
-        Ok((
-            Served {
-                answer,
-                drain: Some(drain),
-            },
-            empty,
-        ))
+        let empty = drain.is_none();
+        Ok((Served { answer, drain }, empty))
     }
 
     /// The end of a wait that a newer fetch of the same user, or the client's going, has ended.

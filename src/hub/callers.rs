@@ -1,16 +1,21 @@
 //! Who calls, by the Identity rule (PROTOCOL.md), and how often they may.
 
 use std::net::IpAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
-use super::{Hub, unreadable};
+use super::{Hub, WRONG_PASSWORDS_A_MINUTE, unreadable};
 use crate::clock;
 use crate::model::*;
 
 /// A user's burst, in seconds of its rate; a room's is one second.
 const USER_BURST: f64 = 3.0;
+
+/// When a room or account has seen more wrong passwords in a minute than one address may try,
+/// each try waits: a step for each such minute's worth more, and no longer than a person bears.
+const DELAY_STEP: Duration = Duration::from_millis(500);
+const MAX_DELAY: Duration = Duration::from_secs(3);
 
 /// Who calls, and where.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -81,6 +86,11 @@ impl Hub {
         self.table().rooms.account(username).cloned()
     }
 
+    /// Somebody took or has a seat here: a call.
+    pub fn called(&self, room: RoomNo, user: UserNo) {
+        self.table().call(user, Some(room), clock::now());
+    }
+
     pub fn user(&self, no: UserNo) -> Option<User> {
         self.table().rooms.user(no).map(|known| known.user.clone())
     }
@@ -132,14 +142,23 @@ impl Hub {
         taken.map_err(|after| Refusal::TooFast { after })
     }
 
-    /// Whether this address may try a password here; `right_password` gives the try back.
-    pub fn may_try(&self, from: IpAddr, target: &Target) -> Result<(), Refusal> {
-        let key = (from, target.clone());
-        let taken = self.table().wrong_passwords.take(key, Instant::now());
-        taken.map_err(|after| Refusal::TooFast { after })
+    /// Whether this address may try a password here; how long it is to wait before it does, when
+    /// many others have tried this one. Nobody is refused for what others do.
+    pub fn may_try(&self, from: IpAddr, target: &Target) -> Result<Duration, Refusal> {
+        let now = Instant::now();
+        let table = self.table();
+        let ready = table.wrong_passwords.has_room(&(from, target.clone()), now);
+        ready.map_err(|after| Refusal::TooFast { after })?;
+        let wrong = table.wrong_by_all.taken(target, now);
+        let over = (wrong / f64::from(WRONG_PASSWORDS_A_MINUTE) - 1.0).max(0.0);
+        Ok(MAX_DELAY.min(DELAY_STEP.mul_f64(over)))
     }
 
-    pub fn right_password(&self, from: IpAddr, target: Target) {
-        self.table().wrong_passwords.give_back(&(from, target));
+    pub fn wrong_password(&self, from: IpAddr, target: Target) {
+        let now = Instant::now();
+        let mut table = self.table();
+        table.wrong_by_all.add(target.clone(), now);
+        // More at once than there was room for: then it is full.
+        let _ = table.wrong_passwords.take((from, target), now);
     }
 }

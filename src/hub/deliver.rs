@@ -37,19 +37,11 @@ struct Item {
     entry: Arc<Entry>,
     /// The socket that asked for it: its answer tells it.
     origin: Option<u64>,
-    /// In the second document: every socket gets it, but for its author's. What is not goes to
-    /// sockets that speak `v` 1, the author's others among them.
-    documented: bool,
 }
 
 impl Item {
     fn is_for(&self, ear: &Ear) -> bool {
-        let own = self.entry.user == ear.user;
-        if ear.v == 0 {
-            self.documented && !own
-        } else {
-            self.origin != Some(ear.socket.id)
-        }
+        self.origin != Some(ear.socket.id) && wire::is_for(&self.entry, ear.user, ear.v)
     }
 }
 
@@ -69,7 +61,6 @@ impl Delivery {
             index,
             // Only a message has an answer that stands for it.
             origin: origin.filter(|_| entry.message().is_some()),
-            documented: wire::is_documented(&entry),
             entry,
         };
         match self

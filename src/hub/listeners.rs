@@ -1,17 +1,25 @@
 //! Sockets among the listeners: who hears what, who is silent, and the end of all.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::Hub;
 use super::live::{Ear, Hall};
-use super::socket::{Close, Socket};
+use super::socket::{Close, Socket, text_frame};
 use super::views::head_view;
+use super::{Hub, Table};
 use crate::model::*;
+use crate::wire::socket as wire;
 
 /// PROTOCOL.md: the server pings every 30 s and closes a socket that is silent for 75 s.
 const PING_EVERY: Duration = Duration::from_secs(30);
 const SILENCE: Duration = Duration::from_secs(75);
+
+/// Members up to which presence names names: past it the lists would be most of the traffic.
+const PRESENCE_LISTS: usize = 200;
+/// Frames of typing a second, and at once: a hint, not a message.
+const TYPING_RATE: f64 = 1.0;
+const TYPING_BURST: f64 = 3.0;
 
 /// A socket that the hub knows. Dropped, it hears no more, and its user goes offline in a while.
 pub struct Attached<'a> {
@@ -78,9 +86,9 @@ impl Hub {
         }
     }
 
-    /// Once a second, by the pulse: pings and cuts sockets, sees who went away.
+    /// Once a second, by the pulse: pings and cuts sockets, sees who went away, tells presence.
     pub fn tend(&self, now: Nanos) {
-        let sockets: Vec<_> = {
+        let (sockets, news): (Vec<_>, _) = {
             let table = &mut *self.table();
             for (user, person) in &mut table.people {
                 // An open socket uses its token.
@@ -93,10 +101,20 @@ impl Hub {
                 if person.online && !person.is_online(self.policy.idle) {
                     person.online = false;
                     table.presence.push((*user, false, now));
+                    table.changed.insert(*user, false);
                 }
             }
-            table.sockets.values().cloned().collect()
+            (
+                table.sockets.values().cloned().collect(),
+                table.presence_news(),
+            )
         };
+        for (ears, frame) in news {
+            let frame = text_frame(frame);
+            for ear in ears.iter().filter(|ear| ear.v > 0) {
+                ear.socket.push(frame.clone());
+            }
+        }
         sockets
             .iter()
             .for_each(|socket| socket.tend(PING_EVERY, SILENCE));
@@ -116,37 +134,172 @@ impl Hub {
     }
 }
 
+/// What a socket is told of its rooms when it has taken its seat.
+pub struct Seated {
+    /// Each room as it was at that moment, and whether all that was missed follows.
+    pub rooms: Vec<(RoomView, bool)>,
+    /// Rooms of `resume` that the user is not in any more.
+    pub gone: Vec<RoomNo>,
+    /// Rooms to catch up with, and the place after which to begin.
+    pub behind: Vec<(RoomNo, Place)>,
+}
+
+/// How far a catching-up socket is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum CaughtUp {
+    /// There is more to send.
+    Not,
+    /// It hears the room from here on, or the user is not in it any more.
+    Yes,
+}
+
+impl Table {
+    /// One frame for each room in which somebody came or went since the last call.
+    fn presence_news(&mut self) -> Vec<(Arc<Vec<Ear>>, String)> {
+        let changed = std::mem::take(&mut self.changed);
+        let mut rooms: BTreeMap<RoomNo, [Vec<UserNo>; 2]> = BTreeMap::new();
+        for (user, online) in changed {
+            for room in self
+                .rooms
+                .user(user)
+                .into_iter()
+                .flat_map(|known| &known.rooms)
+            {
+                rooms.entry(*room).or_default()[usize::from(online)].push(user);
+            }
+        }
+        let frame = |(no, [went, came]): (RoomNo, [Vec<UserNo>; 2])| {
+            let ears = self.halls.get(&no)?.ears.clone();
+            if ears.iter().all(|ear| ear.v == 0) {
+                return None;
+            }
+            let room = self.rooms.room(no)?;
+            if room.members.len() <= PRESENCE_LISTS {
+                return Some((ears, wire::presence(no, &came, &went)));
+            }
+            let online = room
+                .members
+                .values()
+                .filter_map(|m| self.people.get(&m.user));
+            let online = online.filter(|person| person.online).count();
+            Some((ears, wire::presence_counts(no, online, room.members.len())))
+        };
+        rooms.into_iter().filter_map(frame).collect()
+    }
+}
+
+impl Hub {
+    /// Tells the others in a room that somebody is typing. No part of the order.
+    pub fn typing(&self, room: RoomNo, user: UserNo) -> Result<(), Refusal> {
+        let (ears, frame) = {
+            let table = &mut *self.table();
+            let rate = &mut table.person(user).typing;
+            let taken = rate.take(TYPING_RATE, TYPING_BURST, Instant::now());
+            taken.map_err(|after| Refusal::TooFast { after })?;
+            let member = table.rooms.room(room).and_then(|room| room.member(user));
+            let member = member.ok_or(Refusal::NotMember)?;
+            let ears = table
+                .halls
+                .get(&room)
+                .map(|hall| hall.ears.clone())
+                .unwrap_or_default();
+            (ears, text_frame(wire::typing(room, user, &member.name)))
+        };
+        for ear in ears.iter().filter(|ear| ear.v > 0 && ear.user != user) {
+            ear.socket.push(frame.clone());
+        }
+        Ok(())
+    }
+}
+
 impl Attached<'_> {
-    /// Seats the socket among the listeners of its user's rooms, which come back as they are at
-    /// that moment. From here on it hears everything: `hold` it first, and `release` it with the
-    /// answer to `auth`.
+    /// Seats the socket among the listeners of its user's rooms. From here on it hears everything
+    /// in those it need not catch up with: `hold` it first, and `release` it with the answer to
+    /// `auth`.
     pub fn sit(
         &mut self,
         user: UserNo,
         token: TokenHash,
         v: u64,
+        resume: Option<&Resume>,
         now: Nanos,
-    ) -> Result<Vec<RoomView>, Refusal> {
+    ) -> Result<Seated, Refusal> {
         let table = &mut *self.hub.table();
         let known = table.rooms.user(user).ok_or(Refusal::BadToken)?;
-        let rooms: Vec<_> = known.rooms.iter().copied().collect();
+        let same_epoch = resume
+            .and_then(|r| r.epoch.as_ref())
+            .is_none_or(|epoch| *epoch == self.hub.epoch);
+        let mut seated = Seated {
+            rooms: vec![],
+            gone: vec![],
+            behind: vec![],
+        };
+        for room in known.rooms.iter().filter_map(|no| table.rooms.room(*no)) {
+            let (no, last) = (room.head.no, room.last);
+            let seen = resume.and_then(|r| r.seen.get(&no)).copied();
+            let missed = seen.map(|at| {
+                last.checked_sub(at)
+                    .filter(|n| same_epoch && *n <= MAX_RESUME)
+            });
+            let complete = missed != Some(None);
+            match missed {
+                None | Some(Some(0)) => {}
+                Some(Some(n)) => seated.behind.push((no, last - n)),
+                Some(None) => seated
+                    .behind
+                    .push((no, last.saturating_sub(MAX_PAGE as u64))),
+            }
+            seated.rooms.push((head_view(room), complete));
+        }
+        let asked = resume.iter().flat_map(|r| r.seen.keys());
+        seated.gone = asked
+            .filter(|no| !known.rooms.contains(no))
+            .copied()
+            .collect();
+
+        let behind = seated.behind.iter().map(|(room, _)| *room).collect();
         let ear = Ear {
             socket: self.socket.clone(),
             user,
             token,
             v,
+            behind,
         };
-        for room in &rooms {
-            Arc::make_mut(&mut table.halls.entry(*room).or_default().ears).push(ear.clone());
+        for (room, _) in &seated.rooms {
+            if !ear.behind.contains(&room.no) {
+                table.halls.entry(room.no).or_default().add(&ear);
+            }
         }
-        let views = rooms
-            .iter()
-            .filter_map(|no| table.rooms.room(*no))
-            .map(head_view)
-            .collect();
         table.person(user).ears.push(ear);
         table.come(user, now);
         self.user = Some(user);
-        Ok(views)
+        Ok(seated)
+    }
+
+    /// Everything of a room up to `at` has been sent: makes the socket live there, if that is all.
+    pub fn catch_up(&self, room: RoomNo, at: Place) -> CaughtUp {
+        let table = &mut *self.hub.table();
+        let last = table.rooms.room(room).map_or(at, |room| room.last);
+        let ears = self
+            .user
+            .and_then(|user| table.people.get_mut(&user))
+            .map(|p| &mut p.ears);
+        let own = ears
+            .into_iter()
+            .flatten()
+            .find(|ear| ear.socket.id == self.socket.id);
+        let Some(ear) = own else { return CaughtUp::Yes };
+        if at < last {
+            return CaughtUp::Not;
+        }
+        ear.behind.retain(|no| *no != room);
+        let member = table
+            .rooms
+            .room(room)
+            .is_some_and(|r| r.member(ear.user).is_some());
+        if member {
+            table.halls.entry(room).or_default().add(ear);
+        }
+        CaughtUp::Yes
     }
 }

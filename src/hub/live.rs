@@ -23,6 +23,8 @@ pub struct Ear {
     pub token: TokenHash,
     /// The version it speaks: 0 gets what its document has and no more.
     pub v: u64,
+    /// Rooms that it is catching up with: deliveries skip it there. Kept in `Person::ears`.
+    pub behind: Vec<RoomNo>,
 }
 
 /// A user, for as long as the table knows it.
@@ -39,6 +41,7 @@ pub struct Person {
     /// `heard` is not on disk yet.
     pub unnoted: bool,
     pub rate: Bucket,
+    pub typing: Bucket,
 }
 
 impl Person {
@@ -51,6 +54,7 @@ impl Person {
             online: false,
             unnoted: false,
             rate: Bucket::default(),
+            typing: Bucket::default(),
         }
     }
 
@@ -66,8 +70,11 @@ impl Person {
         if !self.ears.is_empty() {
             return Duration::ZERO;
         }
-        let last = self.called.max(self.parted).unwrap_or(start);
-        last.elapsed()
+        self.called
+            .max(self.parted)
+            .max(Some(start))
+            .unwrap_or(start)
+            .elapsed()
     }
 }
 
@@ -119,6 +126,15 @@ impl Default for Hall {
 }
 
 impl Hall {
+    /// Adds a listener.
+    pub fn add(&mut self, ear: &Ear) {
+        let ear = Ear {
+            behind: vec![],
+            ..ear.clone()
+        };
+        Arc::make_mut(&mut self.ears).push(ear);
+    }
+
     pub fn ring(&mut self) {
         self.waiting
             .drain(..)
@@ -161,9 +177,7 @@ impl Bucket {
         if per_second <= 0.0 {
             return Ok(());
         }
-        let (taken, then) = self.state.unwrap_or((0.0, now));
-        let passed = now.saturating_duration_since(then).as_secs_f64();
-        let taken = (taken - passed * per_second).max(0.0);
+        let taken = self.level(per_second, now);
         if taken + 1.0 > burst {
             self.state = Some((taken, now));
             return Err(((taken + 1.0 - burst) / per_second).ceil().max(1.0) as u64);
@@ -178,10 +192,11 @@ impl Bucket {
         }
     }
 
-    /// Nothing is taken any more: it may be forgotten.
-    pub fn is_full(&self, per_second: f64, now: Instant) -> bool {
-        self.state.is_none_or(|(taken, then)| {
-            now.saturating_duration_since(then).as_secs_f64() * per_second >= taken
+    /// How many are taken; 0: it may be forgotten.
+    pub fn level(&self, per_second: f64, now: Instant) -> f64 {
+        self.state.map_or(0.0, |(taken, then)| {
+            let passed = now.saturating_duration_since(then).as_secs_f64();
+            (taken - passed * per_second).max(0.0)
         })
     }
 }
@@ -196,6 +211,8 @@ pub struct Buckets<K> {
 
 /// Buckets kept before full ones are swept out.
 const SWEEP: usize = 1_024;
+/// How far `add` counts, in bursts.
+const MOST_BURSTS: f64 = 10.0;
 
 impl<K: std::hash::Hash + Eq> Buckets<K> {
     /// `per_minute` at once, and that many a minute.
@@ -209,22 +226,50 @@ impl<K: std::hash::Hash + Eq> Buckets<K> {
         }
     }
 
-    pub fn take(&mut self, key: K, now: Instant) -> Result<(), u64> {
+    fn sweep(&mut self, now: Instant) {
         if self.buckets.len() >= self.sweep_at {
             let rate = self.per_second;
-            self.buckets.retain(|_, bucket| !bucket.is_full(rate, now));
+            self.buckets
+                .retain(|_, bucket| bucket.level(rate, now) > 0.0);
             self.sweep_at = (2 * self.buckets.len()).max(SWEEP);
         }
+    }
+
+    pub fn take(&mut self, key: K, now: Instant) -> Result<(), u64> {
+        self.sweep(now);
         self.buckets
             .entry(key)
             .or_default()
             .take(self.per_second, self.burst, now)
     }
 
-    pub fn give_back(&mut self, key: &K) {
-        if let Some(bucket) = self.buckets.get_mut(key) {
-            bucket.give_back();
+    /// Whether one could be taken, or after how many seconds.
+    pub fn has_room(&self, key: &K, now: Instant) -> Result<(), u64> {
+        let left = self.burst - self.taken(key, now);
+        if left >= 1.0 {
+            Ok(())
+        } else {
+            Err(((1.0 - left) / self.per_second).ceil().max(1.0) as u64)
         }
+    }
+
+    /// How many are taken and have not come back yet.
+    pub fn taken(&self, key: &K, now: Instant) -> f64 {
+        self.buckets
+            .get(key)
+            .map_or(0.0, |bucket| bucket.level(self.per_second, now))
+    }
+
+    /// Takes one, also when there is none.
+    pub fn add(&mut self, key: K, now: Instant) {
+        // Counted past the burst, but not so far that it takes long to be forgotten.
+        let most = self.burst * MOST_BURSTS;
+        self.sweep(now);
+        let _ = self
+            .buckets
+            .entry(key)
+            .or_default()
+            .take(self.per_second, most, now);
     }
 }
 
@@ -242,7 +287,7 @@ mod tests {
         assert_eq!(bucket.take(10.0, 30.0, at(0.0)), Err(1));
         assert_eq!(bucket.take(10.0, 30.0, at(0.11)), Ok(()));
         assert_eq!(bucket.take(10.0, 30.0, at(0.11)), Err(1));
-        assert!(bucket.is_full(10.0, at(5.0)));
+        assert_eq!(bucket.level(10.0, at(5.0)), 0.0);
         bucket.give_back();
         assert_eq!(bucket.take(10.0, 30.0, at(0.11)), Ok(()));
     }

@@ -16,11 +16,11 @@ pub mod socket;
 mod views;
 
 pub use callers::{Caller, Target};
-pub use listeners::Attached;
+pub use listeners::{Attached, CaughtUp, Seated};
 pub use order::Drain;
 pub use publish::{MakeFrame, Outcome, Settled, Slot, Waiter};
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -64,10 +64,15 @@ struct Table {
     sessions: HashMap<TokenHash, Session>,
     recent: Recent,
     wrong_passwords: Buckets<(IpAddr, Target)>,
+    /// Wrong passwords from everywhere, for the delay.
+    wrong_by_all: Buckets<Target>,
     joins: Buckets<(IpAddr, RoomNo)>,
     noted_heard: Instant,
     noted_cursors: Instant,
+    /// Comings (true) and goings that are not on disk yet.
     presence: Vec<(UserNo, bool, Nanos)>,
+    /// Who came or went since the last frames of presence.
+    changed: BTreeMap<UserNo, bool>,
 }
 
 struct Session {
@@ -85,12 +90,22 @@ const JOINS_A_MINUTE: u32 = 120;
 impl Hub {
     pub fn new(loaded: &mut Loaded, policy: Policy, now: Nanos) -> Hub {
         let start = Instant::now();
-        let mut people: HashMap<_, _> = loaded
-            .heard
-            .drain(..)
-            .map(|(user, heard)| (user, Person::new(heard)))
-            .collect();
-        people.shrink_to_fit();
+        let (mut presence, mut people) = (vec![], HashMap::new());
+        for (user, heard) in loaded.heard.drain(..) {
+            let mut person = Person::new(heard);
+            // Whoever was heard a moment ago is there for the rest of the idle time.
+            let age = Duration::from_nanos(now.saturating_sub(heard).max(0) as u64);
+            person.called = start
+                .checked_sub(age)
+                .filter(|_| age < policy.idle && heard <= now);
+            if person.called.is_some()
+                && loaded.rooms.user(user).is_some_and(|k| !k.rooms.is_empty())
+            {
+                person.online = true;
+                presence.push((user, true, now));
+            }
+            people.insert(user, person);
+        }
         let seats = loaded
             .cursors
             .drain(..)
@@ -118,10 +133,12 @@ impl Hub {
             sessions: sessions.collect(),
             recent: Recent::default(),
             wrong_passwords: Buckets::per_minute(WRONG_PASSWORDS_A_MINUTE),
+            wrong_by_all: Buckets::per_minute(WRONG_PASSWORDS_A_MINUTE),
             joins: Buckets::per_minute(JOINS_A_MINUTE),
             noted_heard: start,
             noted_cursors: start,
-            presence: vec![],
+            presence,
+            changed: BTreeMap::new(),
         };
         let (source, epoch) = (loaded.source.clone(), loaded.epoch.clone());
         Hub {
@@ -181,6 +198,7 @@ impl Table {
         if !person.online {
             person.online = true;
             self.presence.push((user, true, now));
+            self.changed.insert(user, true);
         }
     }
 

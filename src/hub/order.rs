@@ -31,8 +31,13 @@ impl Drain<'_> {
 
 impl Drop for Drain<'_> {
     fn drop(&mut self) {
-        if let Some(seat) = self.hub.table().seats.get_mut(&self.seat) {
+        let table = &mut *self.hub.table();
+        if let Some(seat) = table.seats.get_mut(&self.seat) {
             seat.handing = false;
+            // A fetch of the same member may wait for what was not handed over.
+            if let Some(hall) = table.halls.get_mut(&self.seat.0) {
+                hall.ring();
+            }
         }
     }
 }
@@ -74,7 +79,7 @@ impl Hub {
 
     /// Everything pending but one's own, within the bounds of one answer. Nothing while another
     /// answer is being handed over.
-    pub fn drain(&self, caller: Caller, limit: usize) -> Result<Drain<'_>, Refusal> {
+    pub fn drain(&self, caller: Caller, limit: usize) -> Result<Option<Drain<'_>>, Refusal> {
         let Caller { room, user, .. } = caller;
         let (after, last, found) = {
             let table = &mut *self.table();
@@ -85,21 +90,20 @@ impl Hub {
                 .ok_or(Refusal::NotMember)?;
             let after = seat.cursor;
             if seat.handing || after >= last {
-                // The drop of this one must not end the other's.
-                let entries = vec![];
-                return Ok(Drain {
-                    hub: self,
-                    seat: (RoomNo(0), user),
-                    upto: after,
-                    entries,
-                });
+                return Ok(None);
             }
             seat.handing = true;
             let found = table.recent.after(room, after, last);
             (
                 after,
                 last,
-                found.map(|newer| bounded(newer.filter(|e| e.user != user).cloned(), limit)),
+                found.map(|newer| {
+                    bounded(
+                        newer.filter(|e| e.user != user).cloned(),
+                        limit,
+                        MAX_FETCH_BYTES,
+                    )
+                }),
             )
         };
         let mut drain = Drain {
@@ -121,8 +125,13 @@ impl Hub {
         if !whole {
             drain.upto = entries.last().map_or(after, |e| e.at);
         }
+        if entries.is_empty() {
+            // Only one's own: nobody waits for that.
+            drain.handed();
+            return Ok(None);
+        }
         drain.entries = entries;
-        Ok(drain)
+        Ok(Some(drain))
     }
 
     /// What stands after a cursor, own entries included; all up to the cursor is acknowledged.
@@ -151,7 +160,7 @@ impl Hub {
         if epoch.is_some_and(|e| e != self.epoch) || after > last {
             // Another sequence's number says nothing here: the newest there is, and that
             // something may be missing.
-            let newest = self.page(caller.room, Span::Before(last + 1), limit)?;
+            let newest = self.page(caller.room, Span::Newest, limit)?;
             return Ok(Page {
                 next: last,
                 complete: false,
@@ -164,6 +173,17 @@ impl Hub {
 
     /// A page of the order. `next` goes on in the same direction.
     pub fn page(&self, room: RoomNo, span: Span, limit: usize) -> Result<Page, Refusal> {
+        self.page_within(room, span, limit, MAX_FETCH_BYTES)
+    }
+
+    /// The same, with a bound on what the entries weigh.
+    pub fn page_within(
+        &self,
+        room: RoomNo,
+        span: Span,
+        limit: usize,
+        bytes: usize,
+    ) -> Result<Page, Refusal> {
         let (last, found) = {
             let table = &mut *self.table();
             let last = table.rooms.room(room).ok_or(Refusal::NoSuchRoom)?.last;
@@ -174,17 +194,26 @@ impl Hub {
                     let end = last.min(place.saturating_sub(1));
                     (end.saturating_sub(limit as u64), end)
                 }
+                Span::Newest => (last.saturating_sub(limit as u64), last),
             };
             let entries = table.recent.after(room, after, last);
             let within = entries.map(|newer| newer.take_while(move |e| e.at <= end).cloned());
-            (last, within.map(|newer| bounded(newer, limit)))
+            let found = within.map(|newer| match span {
+                Span::After(_) => bounded(newer, limit, bytes).0,
+                Span::Before(_) | Span::Newest => {
+                    // The newest of them, if it cannot be all.
+                    let all: Vec<_> = newer.collect();
+                    let mut newest = bounded(all.into_iter().rev(), limit, bytes).0;
+                    newest.reverse();
+                    newest
+                }
+            });
+            (last, found)
         };
         let entries = match found {
-            Some((entries, _)) => entries,
+            Some(entries) => entries,
             None => {
-                let stored = self
-                    .readers
-                    .entries(room, span, last, None, limit, MAX_FETCH_BYTES);
+                let stored = self.readers.entries(room, span, last, None, limit, bytes);
                 stored.map_err(unreadable)?.0
             }
         };
@@ -199,12 +228,21 @@ impl Hub {
                     more: next < last,
                 }
             }
+            Span::Newest => {
+                let next = first.unwrap_or(1);
+                Page {
+                    entries,
+                    next,
+                    complete: true,
+                    more: next > 1,
+                }
+            }
             Span::Before(place) => {
                 let next = first.unwrap_or(place.min(1));
                 Page {
                     entries,
                     next,
-                    complete: place <= last + 1,
+                    complete: place <= last.saturating_add(1),
                     more: next > 1,
                 }
             }
@@ -213,11 +251,15 @@ impl Hub {
 }
 
 /// As many as one answer may hold, and whether that is all.
-fn bounded(entries: impl Iterator<Item = Arc<Entry>>, limit: usize) -> (Vec<Arc<Entry>>, bool) {
+fn bounded(
+    entries: impl Iterator<Item = Arc<Entry>>,
+    limit: usize,
+    bytes: usize,
+) -> (Vec<Arc<Entry>>, bool) {
     let (mut taken, mut weight) = (vec![], 0);
     for entry in entries {
-        weight += entry.weight();
-        if taken.len() == limit || (weight > MAX_FETCH_BYTES && !taken.is_empty()) {
+        weight += entry.json_weight();
+        if taken.len() == limit || (weight > bytes && !taken.is_empty()) {
             return (taken, false);
         }
         taken.push(entry);

@@ -187,10 +187,13 @@ impl Table {
     fn seat(&mut self, entry: &Entry) {
         self.seats
             .insert((entry.room, entry.user), Seat::new(entry.at));
-        let ears = self
-            .people
-            .get(&entry.user)
-            .map(|person| person.ears.clone());
+        let ears = self.people.get(&entry.user).map(|person| {
+            let live = person
+                .ears
+                .iter()
+                .filter(|ear| !ear.behind.contains(&entry.room));
+            live.cloned().collect::<Vec<_>>()
+        });
         let hall = self.halls.entry(entry.room).or_default();
         if let Some(ears) = ears.filter(|ears| !ears.is_empty()) {
             Arc::make_mut(&mut hall.ears).extend(ears);

@@ -80,8 +80,8 @@ impl Recent {
         self.touch(room);
         let entries = self.rooms.get(&room).map(|tail| &tail.entries);
         let first = entries.and_then(|e| e.front()).map_or(last + 1, |e| e.at);
-        let known = after + 1 >= first || after >= last;
-        let skip = (after + 1).saturating_sub(first) as usize;
+        let known = after >= last || after + 1 >= first;
+        let skip = after.saturating_add(1).saturating_sub(first) as usize;
         known.then(|| entries.into_iter().flatten().skip(skip))
     }
 }

@@ -6,7 +6,7 @@
 use std::io::{ErrorKind, Write};
 use std::net::{Shutdown, TcpStream};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -95,6 +95,8 @@ pub struct Socket {
     name: String,
     stream: Arc<TcpStream>,
     out: Mutex<Out>,
+    /// Rings when nothing is queued any more.
+    quiet: Condvar,
     /// Requests that the scribe has not answered yet.
     pub unanswered: AtomicUsize,
     /// Milliseconds after `born` at which bytes last came in.
@@ -138,6 +140,7 @@ impl Socket {
                 closed: None,
                 farewell: None,
             }),
+            quiet: Condvar::new(),
             unanswered: AtomicUsize::new(0),
             heard: AtomicU64::new(0),
             pinged: AtomicU64::new(0),
@@ -257,6 +260,7 @@ impl Socket {
                         Err(_) => {
                             if matches!(out.line, Line::Queued(_)) {
                                 out.line = Line::Direct;
+                                self.quiet.notify_all();
                             }
                             break;
                         }
@@ -299,6 +303,17 @@ impl Socket {
         Ok(())
     }
 
+    /// Waits until the client has taken what was handed over, as its pace allows: it may send a
+    /// page of the past no faster than that. False if it does not, or the socket is closed.
+    pub fn wait_until_quiet(&self) -> bool {
+        let queued = |out: &mut Out| matches!(out.line, Line::Queued(_));
+        let waited = self
+            .quiet
+            .wait_timeout_while(self.out(), WRITE_DEADLINE, queued);
+        let (out, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        matches!(out.line, Line::Direct)
+    }
+
     /// Says why and ends: no frame leaves after the Close frame.
     pub fn close(&self, why: Close) {
         self.end(&mut self.out(), why);
@@ -317,12 +332,14 @@ impl Socket {
             }
         }
         out.closed = Some(Instant::now());
+        self.quiet.notify_all();
         log::debug!("{}: closed: {why:?}", self.name);
     }
 
     /// The client is gone: nothing more is written, and the reading thread wakes.
     fn abandon(&self, out: &mut Out) {
         out.line = Line::Closed;
+        self.quiet.notify_all();
         out.closed.get_or_insert_with(Instant::now);
         let _ = self.stream.shutdown(Shutdown::Both);
     }

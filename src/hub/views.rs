@@ -8,6 +8,7 @@ use super::live::NOTICES_KEPT;
 use super::{Hub, unreadable};
 use crate::model::*;
 use crate::rooms::Room;
+use crate::store::Span;
 
 /// Newest notices shown of one member, and of all members of one answer (PROTOCOL.md).
 const NOTICES_EACH: usize = 3;
@@ -19,6 +20,7 @@ pub struct Entrance {
     pub secret: Option<Arc<str>>,
     pub secret_version: u32,
     pub listed: bool,
+    pub members: Vec<UserNo>,
     /// Members silent for so long that a newcomer may have their name.
     pub silent: Vec<UserNo>,
 }
@@ -29,7 +31,8 @@ impl Hub {
         let found = table.find(room).ok_or(Refusal::NoSuchRoom)?;
         let silent = |user: &UserNo| {
             let person = table.people.get(user);
-            person.is_some_and(|p| p.silence(self.start) >= NAME_HELD)
+            // With --require-token everyone is sealed.
+            !self.policy.require_token && person.is_some_and(|p| p.silence(self.start) >= NAME_HELD)
         };
         let entrance = Entrance {
             no: found.head.no,
@@ -42,6 +45,7 @@ impl Hub {
                 .map(|m| m.user)
                 .filter(silent)
                 .collect(),
+            members: found.members.values().map(|m| m.user).collect(),
         };
         table.halls.entry(entrance.no).or_default().used = Instant::now();
         Ok(entrance)
@@ -141,13 +145,31 @@ impl Hub {
             .collect()
     }
 
-    /// An entry that was just published, from memory.
-    pub fn joined_entry(&self, room: RoomNo, user: UserNo) -> Option<Arc<Entry>> {
-        let mut table = self.table();
-        let found = table.rooms.room(room)?;
-        let (place, last) = (found.joined(user)?, found.last);
-        let entry = table.recent.after(room, place - 1, last)?.next().cloned();
-        entry.filter(|e| e.at == place)
+    /// The join notice of a member.
+    pub fn joined_entry(&self, room: RoomNo, user: UserNo) -> Result<Arc<Entry>, Refusal> {
+        let place = {
+            let table = self.table();
+            let found = table.rooms.room(room).ok_or(Refusal::NoSuchRoom)?;
+            found.joined(user).ok_or(Refusal::NotMember)?
+        };
+        self.entry(room, place)?.ok_or(Refusal::NotMember)
+    }
+
+    /// That a message stands at this place, to be answered.
+    pub fn message_at(&self, room: RoomNo, place: Place) -> Result<(), Refusal> {
+        let found = self
+            .entry(room, place)?
+            .filter(|entry| entry.message().is_some());
+        let no_message = || Refusal::BadField {
+            field: "reply",
+            want: Want::Seq,
+        };
+        found.map(|_| ()).ok_or_else(no_message)
+    }
+
+    fn entry(&self, room: RoomNo, place: Place) -> Result<Option<Arc<Entry>>, Refusal> {
+        let page = self.page(room, Span::After(place.saturating_sub(1)), 1)?;
+        Ok(page.entries.into_iter().find(|entry| entry.at == place))
     }
 }
 

@@ -26,6 +26,8 @@ pub enum Span {
     After(Place),
     /// What stands before this place, the newest of it.
     Before(Place),
+    /// The end of the order.
+    Newest,
 }
 
 impl Readers {
@@ -72,8 +74,10 @@ impl Readers {
         bytes: usize,
     ) -> rusqlite::Result<(Vec<Arc<Entry>>, bool)> {
         let (from, to, down) = match span {
-            Span::After(place) => (place, last, false),
+            // Past the end there is nothing, and SQLite has no place as large as that.
+            Span::After(place) => (place.min(last), last, false),
             Span::Before(place) => (0, last.min(place.saturating_sub(1)), true),
+            Span::Newest => (0, last, true),
         };
         self.with(|db| {
             let way = if down { "DESC" } else { "ASC" };
@@ -88,7 +92,7 @@ impl Readers {
             let (mut entries, mut weight, mut whole) = (vec![], 0, true);
             while let Some(row) = rows.next()? {
                 let entry = entry_of(row)?;
-                weight += entry.weight();
+                weight += entry.json_weight();
                 if entries.len() == limit || (weight > bytes && !entries.is_empty()) {
                     whole = false;
                     break;

@@ -140,3 +140,118 @@ pub fn rooms(rooms: &[RoomView]) -> String {
 pub fn messages(page: &Page) -> String {
     format!(r#"{{"code":0,"msg":"",{}}}"#, socket::page_fields(page))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::samples::{self, fields, named, nanos, page, says};
+    use serde_json::{Value, json};
+
+    fn ada() -> User {
+        User {
+            no: UserNo(7),
+            id: samples::id(samples::MAKER),
+            name: "Ada".into(),
+            avatar: 31,
+            sealed: true,
+            secret: Some("argon2".into()),
+            status: 0,
+            registered: nanos(samples::SAID),
+        }
+    }
+
+    /// Ada as the others see her: no password, no `userId`.
+    fn ada_shown() -> Value {
+        json!({
+            "id": 7, "username": "Ada", "nickname": "Ada", "slogan": "", "status": 0,
+            "registered": local_nanos(nanos(samples::SAID))
+        })
+    }
+
+    #[test]
+    fn a_username_and_its_password_are_read() {
+        let read = |body: Value| credentials(&fields(&body));
+        let good = read(json!({"username": "Ada", "password": "Lovelace"})).ok();
+        let good = good.map(|c| (c.username, c.password));
+        assert_eq!(good, Some(("Ada".into(), "Lovelace".into())));
+        assert_eq!(named(read(json!({"password": "x"}))), "username");
+        assert_eq!(
+            named(read(json!({"username": 7, "password": "x"}))),
+            "username"
+        );
+        assert_eq!(
+            named(read(json!({"username": "Ada", "password": 7}))),
+            "password"
+        );
+        let long = "密".repeat(MAX_PASSWORD_CHARS + 1);
+        for password in [json!(null), json!(""), json!(long)] {
+            let refusal = read(json!({"username": "Ada", "password": password})).err();
+            assert_eq!(refusal, Some(Refusal::BadPassword), "{password}");
+        }
+    }
+
+    #[test]
+    fn a_room_is_made_and_joined_with_a_token() {
+        let asked = room(&fields(
+            &json!({"token": "abc", "name": "Physics", "password": ""}),
+        ));
+        let asked = asked.ok().map(|r| (r.token, r.name, r.password));
+        let expected = (Some("abc".into()), Some("Physics".into()), None);
+        assert_eq!(asked, Some(expected), "an empty password is none");
+        for field in ["token", "name", "password"] {
+            assert_eq!(named(room(&fields(&json!({ field: 7 })))), field);
+        }
+    }
+
+    #[test]
+    fn a_user_is_shown_without_its_secrets() {
+        assert_eq!(samples::json(&user(&ada())), ada_shown());
+    }
+
+    #[test]
+    fn success_is_code_0_and_login_adds_the_token_and_the_user() {
+        assert_eq!(ok(), r#"{"code":0,"msg":""}"#);
+        let expected = json!({"code": 0, "msg": "abc", "user": ada_shown()});
+        assert_eq!(samples::json(&logged_in("abc", &ada())), expected);
+    }
+
+    #[test]
+    fn failure_is_a_number_and_a_reason_and_login_adds_no_user() {
+        let failed = |refusal, login| samples::json(&failure(&refusal, Lang::En, login));
+        assert_eq!(
+            failed(Refusal::WrongLogin, true),
+            json!({"code": 10, "msg": "Wrong username or password.", "user": null})
+        );
+        assert_eq!(
+            failed(Refusal::TooFast { after: 3 }, false),
+            json!({"code": 7, "msg": "Too fast; try again in 3 s.", "retryAfter": 3})
+        );
+        let suggest = "Ada-2".to_owned();
+        let taken = failed(Refusal::NameTaken { suggest }, false);
+        assert_eq!(
+            (&taken["code"], &taken["suggest"]),
+            (&json!(11), &json!("Ada-2"))
+        );
+    }
+
+    #[test]
+    fn rooms_are_shown_by_number_name_and_age() {
+        let created = local_nanos(nanos(samples::MADE));
+        let shown = json!({"id": 1, "name": "聊天室95c0f", "description": "", "created": created});
+        assert_eq!(room_made(RoomNo(1)), r#"{"id":1}"#);
+        assert_eq!(samples::json(&room_shown(&samples::room())), shown);
+        assert_eq!(samples::json(&rooms(&[samples::room()])), json!([shown]));
+        assert_eq!(rooms(&[]), "[]");
+    }
+
+    #[test]
+    fn history_is_the_frames_that_a_socket_would_get() {
+        let said = says(3, "hello");
+        let frame = samples::json(&socket::frame(&said));
+        let expected = json!({
+            "code": 0, "msg": "", "data": [frame], "next": 3, "complete": true, "more": false
+        });
+        let answer = messages(&page(vec![said.into()]));
+        assert_eq!(samples::json(&answer), expected);
+    }
+}

@@ -18,8 +18,10 @@ impl Fields {
         }
     }
 
+    /// A field of an object inside is named by its path, `message.content`; the key ends it.
     fn get(&self, field: &str) -> Option<&Value> {
-        self.0.get(field).filter(|v| !v.is_null())
+        let key = field.rsplit('.').next().unwrap_or(field);
+        self.0.get(key).filter(|v| !v.is_null())
     }
 
     /// As it was sent, for an echo.
@@ -74,6 +76,13 @@ impl Fields {
             Some(p) if p.chars().count() > MAX_PASSWORD_CHARS => Err(Refusal::BadPassword),
             found => Ok(found.map(str::to_owned)),
         }
+    }
+
+    /// All fields, as numbers under numbers; `field` names this object.
+    pub fn numbers(&self, field: &'static str) -> Result<Vec<(i64, u64)>, Refusal> {
+        let pair = |(key, value): (&String, &Value)| Some((key.parse().ok()?, value.as_u64()?));
+        let pairs: Option<Vec<_>> = self.0.iter().map(pair).collect();
+        need(pairs, field, Want::Places)
     }
 
     pub fn object(&self, field: &'static str) -> Result<Fields, Refusal> {

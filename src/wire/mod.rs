@@ -4,6 +4,8 @@ pub mod accounts;
 pub mod fields;
 pub mod refusal;
 pub mod room_api;
+#[cfg(test)]
+mod samples;
 pub mod socket;
 
 use chrono::{DateTime, Local, SecondsFormat, Utc};

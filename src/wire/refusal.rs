@@ -196,7 +196,154 @@ fn wanted(want: Want) -> (String, String) {
         Want::Word(word) => return (format!("\"{word}\""), format!("\"{word}\"")),
         Want::Seq => ("房间内某条消息的 seq", "the seq of a message of the room"),
         Want::Wait => ("1 到 60 秒", "1 to 60 seconds"),
+        Want::Places => (
+            "{房间号: at}",
+            "an object of room numbers and places, such as {\"7\": 120}",
+        ),
         Want::Alone => ("单独给出，不能与 before 同时使用", "given without before"),
     };
     (zh.into(), en.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    /// Each pattern is an arm of a match without a wildcard, and stands for its value: a new
+    /// variant is a line here, or the tests do not compile.
+    macro_rules! every {
+        ($type:ty: $($pattern:pat => $value:expr, $expected:expr;)*) => {{
+            let listed = |variant: &$type| match variant { $($pattern => {})* };
+            let all = vec![$(($value, $expected)),*];
+            all.iter().for_each(|(variant, _)| listed(variant));
+            all
+        }};
+    }
+
+    /// Every refusal with its word, number and status (PROTOCOL.md).
+    fn refusals() -> Vec<(Refusal, (&'static str, u8, u16))> {
+        use Refusal::*;
+        let (field, want) = ("roomId", Want::Room);
+        let suggest = || "Ada-2".to_owned();
+        every! { Refusal:
+            Malformed(_) => Malformed("no".into()), ("bad_json", 2, 400);
+            BadField { .. } => BadField { field, want }, ("bad_field", 2, 400);
+            UnsupportedContent(_) => UnsupportedContent("image".into()), ("unsupported_content", 2, 400);
+            BadText => BadText, ("bad_text", 6, 400);
+            BadName(_) => BadName("is empty"), ("bad_name", 2, 400);
+            BadPassword => BadPassword, ("bad_password", 2, 400);
+            TokenRequired => TokenRequired, ("token_required", 1, 401);
+            BadToken => BadToken, ("bad_token", 1, 401);
+            Banned => Banned, ("banned", 5, 403);
+            NoSuchRoom => NoSuchRoom, ("room_not_found", 3, 404);
+            NoSuchUser => NoSuchUser, ("user_not_found", 3, 404);
+            NotMember => NotMember, ("not_a_member", 4, 403);
+            PrivateRoom => PrivateRoom, ("room_private", 13, 403);
+            WrongPassword => WrongPassword, ("wrong_password", 10, 403);
+            WrongLogin => WrongLogin, ("wrong_login", 10, 401);
+            NameTaken { .. } => NameTaken { suggest: suggest() }, ("name_taken", 11, 409);
+            UsernameTaken => UsernameTaken, ("name_taken", 11, 409);
+            UuidTaken => UuidTaken, ("uuid_taken", 8, 409);
+            RoomFull { .. } => RoomFull { members: 2_000 }, ("room_full", 12, 409);
+            TooFast { .. } => TooFast { after: 3 }, ("too_fast", 7, 429);
+            Busy => Busy, ("busy", 7, 503);
+            NotConfirmed => NotConfirmed, ("not_confirmed", 9, 503);
+        }
+    }
+
+    /// Everything that a field may have to be, with a part of what is said of it.
+    fn wants() -> Vec<(Want, &'static str)> {
+        use Want::*;
+        every! { Want:
+            Text => Text, "a string";
+            Flag => Flag, "true or false";
+            Number => Number, "0 or more";
+            Count => Count, "1 or more";
+            Object => Object, "object";
+            Uuid => Uuid, "uuid";
+            Room => Room, "a room";
+            UserId => UserId, "userId";
+            SameUser => SameUser, "of the call";
+            Word(_) => Word("text"), "\"text\"";
+            Seq => Seq, "seq";
+            Wait => Wait, "1 to 60";
+            Alone => Alone, "without before";
+            Places => Places, "room numbers and places";
+        }
+    }
+
+    /// Both sentences, which are there and differ.
+    fn sentences(refusal: &Refusal) -> [String; 2] {
+        let both = [Lang::Zh, Lang::En].map(|lang| sentence(refusal, lang));
+        let [zh, en] = &both;
+        assert!(zh.chars().any(|c| c > '\u{2e80}'), "{zh:?} is Chinese");
+        assert!(
+            !en.is_empty() && !en.chars().any(|c| c > '\u{2e80}'),
+            "{en:?} is English"
+        );
+        both
+    }
+
+    #[test]
+    fn every_refusal_has_its_word_number_and_status() {
+        for (refusal, expected) in refusals() {
+            let is = (word(&refusal), number(&refusal), status(&refusal));
+            assert_eq!(is, expected, "{refusal:?}");
+        }
+    }
+
+    #[test]
+    fn every_refusal_has_a_sentence_of_its_own_in_two_languages() {
+        let mut said = HashSet::new();
+        for (refusal, _) in refusals() {
+            for sentence in sentences(&refusal) {
+                assert!(said.insert(sentence), "{refusal:?} says what another says");
+            }
+        }
+    }
+
+    #[test]
+    fn a_bad_field_is_named_with_what_it_should_be() {
+        let field = "limit";
+        for (want, part) in wants() {
+            let [zh, en] = sentences(&Refusal::BadField { field, want });
+            assert!(zh.contains(field) && en.starts_with(field), "{zh} {en}");
+            assert!(en.contains(part), "{en:?} has {part:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_refusal_knows_it_says() {
+        for (refusal, part) in [
+            (Refusal::UnsupportedContent("image".into()), "image"),
+            (
+                Refusal::NameTaken {
+                    suggest: "Ada-2".into(),
+                },
+                "Ada-2",
+            ),
+            (Refusal::RoomFull { members: 77 }, "77"),
+            (Refusal::TooFast { after: 42 }, "42"),
+            (Refusal::Malformed("line 3".into()), "line 3"),
+        ] {
+            for sentence in sentences(&refusal) {
+                assert!(sentence.contains(part), "{sentence:?} has {part:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn waiting_is_advised_only_where_it_helps_and_a_name_where_one_is_free() {
+        for (refusal, _) in refusals() {
+            let advised = match refusal {
+                Refusal::TooFast { after } => Some(after),
+                Refusal::Busy | Refusal::NotConfirmed => Some(1),
+                _ => None,
+            };
+            assert_eq!(retry_after(&refusal), advised, "{refusal:?}");
+            let offered = matches!(refusal, Refusal::NameTaken { .. }).then_some("Ada-2");
+            assert_eq!(suggest(&refusal), offered, "{refusal:?}");
+        }
+    }
 }

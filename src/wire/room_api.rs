@@ -58,7 +58,7 @@ pub struct FetchBody {
 
 pub fn common(body: &Fields) -> Result<Common, Refusal> {
     Ok(Common {
-        v: body.number("v")?.map(|v| v.min(VERSION)),
+        v: body.number("v")?.filter(|v| *v > 0).map(|v| v.min(VERSION)),
         token: body.text("token")?.map(str::to_owned),
     })
 }
@@ -92,19 +92,22 @@ pub fn seat(body: &Fields) -> Result<SeatBody, Refusal> {
 
 pub fn send(body: &Fields, user: Uuid) -> Result<SendBody, Refusal> {
     let message = body.object("message")?;
-    if message.uuid("userId")? != Some(user) {
+    if message.uuid("message.userId")? != Some(user) {
         return Err(Refusal::BadField {
             field: "message.userId",
             want: Want::SameUser,
         });
     }
-    if message.text("type")?.is_some_and(|kind| kind != "message") {
+    if message
+        .text("message.type")?
+        .is_some_and(|kind| kind != "message")
+    {
         return Err(Refusal::BadField {
             field: "message.type",
             want: Want::Word("message"),
         });
     }
-    match message.text("contentType")? {
+    match message.text("message.contentType")? {
         Some("text") => {}
         Some(other) => return Err(Refusal::UnsupportedContent(shortened(other))),
         None => {
@@ -114,12 +117,11 @@ pub fn send(body: &Fields, user: Uuid) -> Result<SendBody, Refusal> {
             });
         }
     }
-    let content = need(message.text("content")?, "message.content", Want::Text)?;
-    let (uuid, reply) = (message.uuid("uuid")?, message.number("reply")?);
+    let content = message.text("message.content")?;
     Ok(SendBody {
-        text: content.to_owned(),
-        uuid,
-        reply,
+        text: need(content, "message.content", Want::Text)?.to_owned(),
+        uuid: message.uuid("message.uuid")?,
+        reply: message.number("message.reply")?,
     })
 }
 
@@ -458,3 +460,6 @@ pub fn fetched(lang: Lang, v: Option<u64>, page: &Page, cursor_epoch: Option<&st
         cursor,
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,7 @@
 //! The WebSocket protocol (second document, and PROTOCOL.md): frames in, frames out.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
@@ -22,6 +24,8 @@ pub struct Auth {
     /// Empty where there was none.
     pub token: String,
     pub v: u64,
+    /// What was seen before, where the client resumes; or why that makes no sense.
+    pub resume: Option<Result<Resume, Refusal>>,
     pub id: Option<Value>,
 }
 
@@ -62,6 +66,9 @@ pub enum Call {
         room: RoomRef,
     },
     Members {
+        room: RoomRef,
+    },
+    Typing {
         room: RoomRef,
     },
     History {
@@ -106,6 +113,7 @@ pub fn parse(text: &str) -> Incoming {
                 .unwrap_or_default()
                 .to_owned(),
             v: fields.number("v").ok().flatten().unwrap_or(0).min(VERSION),
+            resume: fields.raw("resume").map(|_| resume(&fields)),
             id: fields.raw("id"),
         }),
         "msg" => {
@@ -125,6 +133,10 @@ pub fn parse(text: &str) -> Incoming {
             "members",
             fields.room("room").map(|room| Call::Members { room }),
         ),
+        "typing" => ask(
+            "typing",
+            fields.room("room").map(|room| Call::Typing { room }),
+        ),
         "history" => ask("history", history(&fields)),
         other => Incoming::Bad(format!(
             "There is no request of type {:?}.",
@@ -133,11 +145,20 @@ pub fn parse(text: &str) -> Incoming {
     }
 }
 
+fn resume(fields: &Fields) -> Result<Resume, Refusal> {
+    let epoch = fields.text("epoch")?.map(str::to_owned);
+    let mut seen = BTreeMap::new();
+    for (room, at) in fields.object("resume")?.numbers("resume")? {
+        seen.insert(RoomNo(room), at);
+    }
+    Ok(Resume { epoch, seen })
+}
+
 fn say(fields: &Fields) -> Result<Say, Refusal> {
     let uuid = need(fields.uuid("uuid")?, "uuid", Want::Uuid)?;
     let room = fields.room("room")?;
     let data = fields.object("data")?;
-    match data.text("type")? {
+    match data.text("data.type")? {
         Some("Text") => {}
         Some(other) => return Err(Refusal::UnsupportedContent(shortened(other))),
         None => {
@@ -147,7 +168,7 @@ fn say(fields: &Fields) -> Result<Say, Refusal> {
             });
         }
     }
-    let text = need(data.text("text")?, "data.text", Want::Text)?.to_owned();
+    let text = need(data.text("data.text")?, "data.text", Want::Text)?.to_owned();
     Ok(Say {
         uuid,
         room,
@@ -220,6 +241,15 @@ fn framed(head: &Head, rest: &str) -> String {
     text + rest + "}"
 }
 
+/// An object's fields, with a comma before them.
+fn more_fields(value: &impl Serialize) -> String {
+    let text = json(value);
+    let inside = text
+        .strip_prefix('{')
+        .and_then(|text| text.strip_suffix('}'));
+    inside.map_or(String::new(), |inside| format!(",{inside}"))
+}
+
 /// `{"type":"auth","code":…,"msg":…}`.
 pub fn auth_refused(code: u8, msg: &str, id: Option<&Value>) -> String {
     json(&Head {
@@ -235,10 +265,21 @@ pub struct Greeting<'a> {
     pub v: u64,
     pub epoch: &'a str,
     pub me: UserNo,
-    pub rooms: &'a [RoomView],
+    /// Each with whether all that was missed follows.
+    pub rooms: &'a [(RoomView, bool)],
+    /// Rooms of `resume` that one is not in any more.
+    pub gone: &'a [RoomNo],
 }
 
 pub fn auth_ok(greeting: Option<&Greeting>, id: Option<&Value>) -> String {
+    #[derive(Serialize)]
+    struct Told<'a> {
+        v: u64,
+        epoch: &'a str,
+        me: i64,
+        rooms: Vec<RoomOut<'a>>,
+        gone: Vec<i64>,
+    }
     #[derive(Serialize)]
     struct RoomOut<'a> {
         id: i64,
@@ -255,23 +296,23 @@ pub fn auth_ok(greeting: Option<&Greeting>, id: Option<&Value>) -> String {
     let Some(g) = greeting else {
         return json(&head);
     };
-    let room = |r: &'_ RoomView| (r.no.0, r.name.clone(), r.last);
-    let rooms: Vec<_> = g.rooms.iter().map(room).collect();
-    let rooms: Vec<_> = rooms
-        .iter()
-        .map(|(id, name, at)| RoomOut {
-            id: *id,
-            name,
-            at: *at,
-            complete: true,
-        })
-        .collect();
-    let (v, epoch, me) = (g.v, json(&g.epoch), g.me.0);
-    let rest = format!(
-        r#","v":{v},"epoch":{epoch},"me":{me},"rooms":{},"gone":[]"#,
-        json(&rooms)
-    );
-    framed(&head, &rest)
+    let mut rooms = Vec::with_capacity(g.rooms.len());
+    for (room, complete) in g.rooms {
+        rooms.push(RoomOut {
+            id: room.no.0,
+            name: &room.name,
+            at: room.last,
+            complete: *complete,
+        });
+    }
+    let told = Told {
+        v: g.v,
+        epoch: g.epoch,
+        me: g.me.0,
+        rooms,
+        gone: g.gone.iter().map(|room| room.0).collect(),
+    };
+    framed(&head, &more_fields(&told))
 }
 
 /// `{"type":"send",…}`: the answer of `msg`.
@@ -365,6 +406,27 @@ pub fn error(msg: &str) -> String {
     })
 }
 
+/// Who came and who went.
+pub fn presence(room: RoomNo, came: &[UserNo], went: &[UserNo]) -> String {
+    let numbers = |users: &[UserNo]| users.iter().map(|user| user.0).collect::<Vec<_>>();
+    json(&serde_json::json!({
+        "type": "presence", "room": room.0, "online": numbers(came), "offline": numbers(went),
+    }))
+}
+
+/// The same for a large room.
+pub fn presence_counts(room: RoomNo, online: usize, members: usize) -> String {
+    json(&serde_json::json!({
+        "type": "presence", "room": room.0, "onlineCount": online, "memberCount": members,
+    }))
+}
+
+pub fn typing(room: RoomNo, user: UserNo, name: &str) -> String {
+    json(&serde_json::json!({
+        "type": "typing", "room": room.0, "user": { "id": user.0, "name": name },
+    }))
+}
+
 /// `,"room":…,"data":[…]` of a `members` answer.
 pub fn members_fields(room: &RoomView) -> String {
     #[derive(Serialize)]
@@ -400,9 +462,15 @@ pub fn page_fields(page: &Page) -> String {
     )
 }
 
-/// Whether every socket gets a frame of the order, or only those that speak `v` 1.
-pub fn is_documented(entry: &Entry) -> bool {
+/// Whether the second document has such a frame.
+fn is_documented(entry: &Entry) -> bool {
     entry.message().is_some()
+}
+
+/// Whether a socket of `user` that speaks `v` is to hear of an entry: without `v` 1 what the
+/// document has, and not one's own.
+pub fn is_for(entry: &Entry, user: UserNo, v: u64) -> bool {
+    v > 0 || (is_documented(entry) && entry.user != user)
 }
 
 /// The frame of an entry of the order.
@@ -486,3 +554,6 @@ fn notice(kind: &str, entry: &Entry, avatar: u8) -> String {
         sent: local_nanos(entry.sent),
     })
 }
+
+#[cfg(test)]
+mod tests;
