@@ -10,7 +10,7 @@ use crate::clock;
 use crate::door::network;
 use crate::hub::{Caller, Hub, Target};
 use crate::model::*;
-use crate::rooms::check_name;
+use crate::rooms::{check_name, skeleton};
 use crate::scribe::Desk;
 use crate::secrets::{self, Passwords};
 
@@ -90,9 +90,9 @@ impl Calls {
         password: &str,
         from: IpAddr,
     ) -> Result<UserNo, Refusal> {
-        check_name(&username)?;
+        check_name(NameOf::Account, &username)?;
         // Known names are refused before the costly hash; the rules look again.
-        if self.hub.account(&username).is_some() {
+        if self.hub.account(&skeleton(&username)).is_some() {
             return Err(Refusal::UsernameTaken);
         }
         let (id, avatar) = (Uuid::new_v4(), secrets::any_avatar()?);
@@ -115,13 +115,16 @@ impl Calls {
         password: &str,
         from: IpAddr,
     ) -> Result<(String, User), Refusal> {
-        let target = Target::Account(crate::rooms::skeleton(username));
+        // Nobody has such a name; looking for it would cost more than it is worth.
+        check_name(NameOf::Account, username).map_err(|_| Refusal::WrongLogin)?;
+        let skeleton = skeleton(username);
         // To the letter: who logs in as somebody who only looks alike is somebody else.
         let account = self
             .hub
-            .account(username)
+            .account(&skeleton)
             .filter(|user| *user.name == *username);
         let secret = account.as_ref().and_then(|user| user.secret.as_deref());
+        let target = Target::Account(skeleton);
         if !self.try_password(password, secret, target, network(from))? {
             return Err(Refusal::WrongLogin);
         }
@@ -153,13 +156,8 @@ impl Calls {
         self.passwords.in_turn(from, || {
             // Asked again in the turn: many may have come while there was room for one.
             self.hub.may_try(from, &target)?;
-            let right = match secret {
-                Some(secret) => secrets::check(password, secret),
-                None => {
-                    self.passwords.check_nobody(password);
-                    false
-                }
-            };
+            // Without a secret there is nothing to be right about.
+            let right = self.passwords.check(password, secret)? && secret.is_some();
             if !right {
                 self.hub.wrong_password(from, target);
             }
@@ -187,8 +185,11 @@ impl Calls {
             from,
         } = create;
         // What is refused anyway is refused before the costly hash; the rules look again.
-        name.iter().try_for_each(|name| check_name(name))?;
-        user_name.iter().try_for_each(|name| check_name(name))?;
+        name.iter()
+            .try_for_each(|name| check_name(NameOf::Room, name))?;
+        user_name
+            .iter()
+            .try_for_each(|name| check_name(NameOf::Member, name))?;
         let hash = |password| self.passwords.hash(password, network(from));
         let secret = password.map(hash).transpose()?;
         let request = request.map(|uuid| Request { uuid, from });
@@ -205,9 +206,11 @@ impl Calls {
                 let stands = self.hub.entrance(RoomRef::No(room))?.secret;
                 let proved = match (password, stands) {
                     (Some(_), stands) if stands == secret => true,
-                    (Some(password), Some(stands)) => self
-                        .passwords
-                        .in_turn(network(from), || Ok(secrets::check(password, &stands)))?,
+                    (Some(password), Some(stands)) => {
+                        self.passwords.in_turn(network(from), || {
+                            self.passwords.check(password, Some(&stands))
+                        })?
+                    }
                     _ => false,
                 };
                 self.hub.called(room, user);
@@ -229,7 +232,9 @@ impl Calls {
         join: Join,
     ) -> Result<(Act, Option<String>, bool), Refusal> {
         let from = network(join.from);
-        join.name.iter().try_for_each(|name| check_name(name))?;
+        join.name
+            .iter()
+            .try_for_each(|name| check_name(NameOf::Member, name))?;
         let entrance = self.hub.entrance(join.room)?;
         self.hub.may_join(entrance.no, from)?;
         // Who is in it already need not prove it again.

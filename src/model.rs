@@ -90,6 +90,14 @@ impl Entry {
         }
     }
 
+    /// Somebody came or went, or an owner did something: what `cachingMessage` shows.
+    pub fn is_notice(&self) -> bool {
+        match self.body {
+            Body::Joined { .. } | Body::Left { .. } => true,
+            Body::Message(_) => false,
+        }
+    }
+
     /// What it costs as JSON in an answer, in bytes, within a few.
     pub fn json_weight(&self) -> usize {
         let escaped = |text: &str| -> usize {
@@ -378,6 +386,23 @@ pub enum Want {
     Places,
 }
 
+/// Whose name.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum NameOf {
+    Member,
+    Room,
+    Account,
+}
+
+/// What is wrong with a name.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum NameFault {
+    Empty,
+    TooLong,
+    /// Controls, and those of writing direction that make a name look like another.
+    Controls,
+}
+
 /// Why not. Each door maps it to its own words by an exhaustive match.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Refusal {
@@ -390,12 +415,14 @@ pub enum Refusal {
     },
     UnsupportedContent(String),
     BadText,
-    BadName(&'static str),
+    BadName(NameOf, NameFault),
     BadPassword,
     /// A token is needed for this user.
     TokenRequired,
-    /// The token is unknown, expired or another user's.
+    /// The token is unknown or expired.
     BadToken,
+    /// A valid token, of somebody else.
+    OthersToken,
     Banned,
     NoSuchRoom,
     NoSuchUser,

@@ -15,6 +15,8 @@ use crate::model::*;
 #[derive(Clone, Copy, Debug)]
 pub struct Rules {
     pub max_members: usize,
+    /// Guests are sealed from birth.
+    pub require_token: bool,
 }
 
 /// Everything that lasts, but for the texts.
@@ -127,21 +129,32 @@ impl Room {
 }
 
 /// What two names must not share: how they look, by Unicode Technical Standard 39.
+/// Blanks at the ends, and how many stand in a row, are not seen.
 pub fn skeleton(name: &str) -> String {
-    unicode_security::skeleton(name).collect()
+    // U+2800 is a Braille cell without dots: a letter to Unicode, a blank to the eye.
+    let blank = |c: char| c.is_whitespace() || c == '\u{2800}';
+    let skeleton: String = unicode_security::skeleton(name).collect();
+    skeleton
+        .split(blank)
+        .filter(|word| !word.is_empty())
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// A name that can be shown: 1 to 64 characters, no controls, something to see.
-pub fn check_name(name: &str) -> Result<(), Refusal> {
-    if name.chars().count() > MAX_NAME_CHARS {
-        Err(Refusal::BadName("has more than 64 characters"))
-    } else if skeleton(name).trim().is_empty() {
-        Err(Refusal::BadName("is empty"))
-    } else if name.chars().any(char::is_control) {
-        Err(Refusal::BadName("has control characters"))
+pub fn check_name(of: NameOf, name: &str) -> Result<(), Refusal> {
+    // Embeddings, overrides and isolates (Unicode Standard Annex 9): they turn the letters around.
+    let turns = |c: char| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let fault = if name.chars().count() > MAX_NAME_CHARS {
+        NameFault::TooLong
+    } else if skeleton(name).is_empty() {
+        NameFault::Empty
+    } else if name.chars().any(|c| c.is_control() || turns(c)) {
+        NameFault::Controls
     } else {
-        Ok(())
-    }
+        return Ok(());
+    };
+    Err(Refusal::BadName(of, fault))
 }
 
 fn check_text(text: &str) -> Result<(), Refusal> {
@@ -194,8 +207,9 @@ impl Rooms {
         self.users.get(self.user_ids.get(&id)?)
     }
 
-    pub fn account(&self, username: &str) -> Option<&User> {
-        let no = self.accounts.get(&skeleton(username))?;
+    /// An account by the skeleton of its username.
+    pub fn account(&self, skeleton: &str) -> Option<&User> {
+        let no = self.accounts.get(skeleton)?;
         Some(&self.users.get(no)?.user)
     }
 
@@ -356,7 +370,7 @@ impl Rooms {
         secret: &Arc<str>,
         avatar: u8,
     ) -> Decision {
-        check_name(username)?;
+        check_name(NameOf::Account, username)?;
         if self.accounts.contains_key(&skeleton(username)) {
             return Err(Refusal::UsernameTaken);
         }
@@ -437,7 +451,7 @@ impl Rooms {
                     id: *id,
                     name,
                     avatar,
-                    sealed: false,
+                    sealed: self.rules.require_token,
                     secret: None,
                     status: 0,
                     registered,
@@ -450,7 +464,7 @@ impl Rooms {
     fn create(&self, now: Nanos, room: &NewRoom, seat: &Seat) -> Decision {
         let name: Arc<str> = match &room.name {
             Some(name) => {
-                check_name(name)?;
+                check_name(NameOf::Room, name)?;
                 name.as_str().into()
             }
             None => default_name("聊天室", room.id),
@@ -477,15 +491,10 @@ impl Rooms {
     }
 
     fn join(&self, now: Nanos, room: &Room, seat: &Seat, silent: &[UserNo]) -> Decision {
-        if room.members.len() >= self.rules.max_members {
-            return Err(Refusal::RoomFull {
-                members: self.rules.max_members,
-            });
-        }
         let (mut user, made) = self.newcomer(now, &seat.who)?;
         let (Newcomer::Guest { name: wish, .. } | Newcomer::Known { name: wish, .. }) = &seat.who;
         let mut name: Arc<str> = wish.as_deref().map_or(user.name.clone(), Into::into);
-        check_name(&name)?;
+        check_name(NameOf::Member, &name)?;
 
         let mut events = vec![];
         let mut last = room.last;
@@ -504,6 +513,12 @@ impl Rooms {
             } else {
                 name = room.free_name(&name).into();
             }
+        }
+        let members = room.members.len() - usize::from(!events.is_empty());
+        if members >= self.rules.max_members {
+            return Err(Refusal::RoomFull {
+                members: self.rules.max_members,
+            });
         }
         if made {
             user.name = name.clone();

@@ -35,8 +35,6 @@ const CHECKPOINT_HARD: i64 = 16_384;
 const PATIENCE: Duration = Duration::from_secs(60);
 /// `healthz` gives up on the scribe after this.
 const HEALTH_PATIENCE: Duration = Duration::from_secs(1);
-/// At the end; a disk that takes longer is stalled, and what was acknowledged is safe.
-const STOP_PATIENCE: Duration = Duration::from_secs(1);
 /// The exit code when the scribe panicked: a supervisor starts parlor again.
 const EXIT_PANIC: i32 = 70;
 /// SQLite's and serde's frames are deep.
@@ -122,10 +120,10 @@ impl Scribe {
                     drop(wishes);
                     let _ = thread.join();
                 }
-                if let Err(e) = work.store.end() {
-                    log::error!("the database was not closed cleanly: {e}");
+                match work.store.end() {
+                    Ok(()) => drop(end.send(())),
+                    Err(e) => log::error!("the database was not closed cleanly: {e}"),
                 }
-                let _ = end.send(());
             }
             Err(_) => {
                 // Accepting what nobody will answer would be worse than to end.
@@ -147,9 +145,10 @@ impl Scribe {
 
     /// Settles what was handed in, writes what is due, closes the database. False if the disk does
     /// not let it end in time.
-    pub fn stop(self) -> bool {
-        let asked = self.desk.jobs.send_timeout(Job::Stop, STOP_PATIENCE);
-        let ended = asked.is_ok() && self.ended.recv_timeout(STOP_PATIENCE).is_ok();
+    pub fn stop(self, deadline: Instant) -> bool {
+        let left = || deadline.saturating_duration_since(Instant::now());
+        let asked = self.desk.jobs.send_timeout(Job::Stop, left());
+        let ended = asked.is_ok() && self.ended.recv_timeout(left()).is_ok();
         if ended {
             let _ = self.thread.join();
         }

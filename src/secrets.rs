@@ -6,11 +6,13 @@ use std::collections::{HashMap, VecDeque};
 use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 use argon2::Argon2;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
+use crossbeam_channel::{Sender, bounded};
 use sha2::{Digest, Sha256};
 
 use crate::model::{AVATARS, Refusal, TokenHash};
@@ -53,14 +55,15 @@ fn random(bytes: &mut [u8]) -> Result<(), Refusal> {
     })
 }
 
-/// Hashes passwords with argon2id (RFC 9106), a bounded number at a time, on the caller's thread.
+/// Hashes passwords with argon2id (RFC 9106), a bounded number at a time.
 /// Turns go round by address: whoever sends a thousand guesses waits behind itself.
 #[derive(Default)]
 pub struct Passwords {
     line: Mutex<Line>,
     moved: Condvar,
     /// Checked where there is no user, so that it takes as long as a wrong password.
-    nobody: OnceLock<Option<Arc<str>>>,
+    nobody: OnceLock<Arc<str>>,
+    tasks: OnceLock<Tasks>,
 }
 
 #[derive(Default)]
@@ -139,39 +142,99 @@ impl Passwords {
 
     /// The PHC string of a password, with a salt of its own.
     pub fn hash(&self, password: &str, from: IpAddr) -> Result<Arc<str>, Refusal> {
-        self.in_turn(from, || hash(password))
-    }
-}
-
-fn hash(password: &str) -> Result<Arc<str>, Refusal> {
-    let hashed: Result<PasswordHash, _> = Argon2::default().hash_password(password.as_bytes());
-    match hashed {
-        Ok(hash) => Ok(hash.to_string().into()),
-        Err(e) => {
-            log::error!("a password cannot be hashed: {e}");
-            Err(Refusal::Busy)
+        let task = Task::Hash(password.to_owned());
+        match self.in_turn(from, || self.work(task))? {
+            Done::Hashed(hash) => Ok(hash),
+            Done::Checked(_) | Done::Failed => Err(Refusal::Busy),
         }
     }
+
+    /// Whether a password is the one of a hash; None: of nobody's, which takes as long. In a turn
+    /// only.
+    pub fn check(&self, password: &str, hash: Option<&str>) -> Result<bool, Refusal> {
+        let hash = match hash {
+            Some(hash) => hash.into(),
+            None => self.nobody()?,
+        };
+        match self.work(Task::Check(password.to_owned(), hash))? {
+            Done::Checked(right) => Ok(right),
+            Done::Hashed(_) | Done::Failed => Err(Refusal::Busy),
+        }
+    }
+
+    fn nobody(&self) -> Result<Arc<str>, Refusal> {
+        if let Some(hash) = self.nobody.get() {
+            return Ok(hash.clone());
+        }
+        match self.work(Task::Hash("nobody".into()))? {
+            Done::Hashed(hash) => Ok(self.nobody.get_or_init(|| hash).clone()),
+            Done::Checked(_) | Done::Failed => Err(Refusal::Busy),
+        }
+    }
+
+    /// On one of the hashing threads. Whoever has a turn finds one free.
+    fn work(&self, task: Task) -> Result<Done, Refusal> {
+        let (answer, answered) = bounded(1);
+        let handed = self.tasks.get_or_init(start_hashing).send((task, answer));
+        let done = handed.ok().and_then(|()| answered.recv().ok());
+        done.ok_or(Refusal::Busy)
+    }
 }
 
-/// Whether a password is the one of a hash. Costly: in a turn only.
-pub fn check(password: &str, hash: &str) -> bool {
-    let Ok(hash) = PasswordHash::new(hash) else {
-        log::error!("a stored password hash is damaged");
-        return false;
-    };
-    Argon2::default()
-        .verify_password(password.as_bytes(), &hash)
-        .is_ok()
+enum Task {
+    Hash(String),
+    Check(String, Arc<str>),
 }
 
-impl Passwords {
-    /// As `check` for a user that does not exist: takes as long.
-    pub fn check_nobody(&self, password: &str) {
-        let nobody = self.nobody.get_or_init(|| hash("nobody").ok());
-        nobody.iter().for_each(|hash| {
-            check(password, hash);
-        });
+enum Done {
+    Hashed(Arc<str>),
+    Checked(bool),
+    Failed,
+}
+
+type Tasks = Sender<(Task, Sender<Done>)>;
+
+/// Threads of their own, so that the memory of a hashing is used again: an allocator keeps what a
+/// thread gave back for that thread, and a thousand connections would keep 19 MiB each. They end
+/// with the last sender.
+fn start_hashing() -> Tasks {
+    let (tasks, todo) = bounded::<(Task, Sender<Done>)>(AT_A_TIME);
+    for n in 1..=AT_A_TIME {
+        let todo = todo.clone();
+        let run = move || {
+            for (task, answer) in todo {
+                let _ = answer.send(do_task(&task));
+            }
+        };
+        let started = thread::Builder::new().name(format!("hash-{n}")).spawn(run);
+        if let Err(e) = started {
+            log::error!("no thread for hashing passwords: {e}");
+        }
+    }
+    tasks
+}
+
+fn do_task(task: &Task) -> Done {
+    match task {
+        Task::Hash(password) => {
+            let hashed: Result<PasswordHash, _> =
+                Argon2::default().hash_password(password.as_bytes());
+            match hashed {
+                Ok(hash) => Done::Hashed(hash.to_string().into()),
+                Err(e) => {
+                    log::error!("a password cannot be hashed: {e}");
+                    Done::Failed
+                }
+            }
+        }
+        Task::Check(password, hash) => {
+            let Ok(hash) = PasswordHash::new(hash) else {
+                log::error!("a stored password hash is damaged");
+                return Done::Checked(false);
+            };
+            let verified = Argon2::default().verify_password(password.as_bytes(), &hash);
+            Done::Checked(verified.is_ok())
+        }
     }
 }
 
@@ -181,18 +244,27 @@ mod tests {
 
     #[test]
     fn a_password_opens_its_own_hash_only() {
-        let hashed = hash("114514").unwrap();
+        let passwords = Passwords::default();
+        let here = IpAddr::from([127, 0, 0, 1]);
+        let hashed = passwords.hash("114514", here).unwrap();
         assert!(
             hashed.starts_with("$argon2id$") && !hashed.contains("114514"),
             "{hashed}"
         );
         assert_ne!(
             hashed,
-            hash("114514").unwrap(),
-            "each has a salt of its own"
+            passwords.hash("114514", here).unwrap(),
+            "each has its own salt"
         );
-        assert!(check("114514", &hashed));
-        assert!(!check("114515", &hashed) && !check("114514", "damaged"));
+        let check = |password, hash| passwords.check(password, hash);
+        assert_eq!(check("114514", Some(&*hashed)), Ok(true));
+        assert_eq!(check("114515", Some(&*hashed)), Ok(false));
+        assert_eq!(check("114514", Some("damaged")), Ok(false));
+        assert_eq!(
+            check("nobody", None),
+            Ok(true),
+            "which the caller knows to be nobody"
+        );
     }
 
     #[test]

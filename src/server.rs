@@ -19,9 +19,12 @@ use crate::store::{self, Data};
 
 /// Looking after sockets, presence and expiry.
 const PULSE: Duration = Duration::from_secs(1);
-/// For requests in hand and for clients' Close frames; the rest of the 5 s that a stop may take
-/// (PROTOCOL.md says nothing; a supervisor kills after 10) is the disk's.
-const STOP_PATIENCE: Duration = Duration::from_secs(3);
+/// Stopping takes 5 s at most (README). For the answers of sockets …
+const ANSWER_PATIENCE: Duration = Duration::from_millis(1_500);
+/// … for requests in hand and for clients' Close frames …
+const DOOR_PATIENCE: Duration = Duration::from_millis(2_500);
+/// … and for the disk.
+const STOP_PATIENCE: Duration = Duration::from_millis(4_800);
 
 /// A running parlor.
 pub struct Server {
@@ -38,8 +41,9 @@ pub struct Server {
 pub fn start(config: Config) -> Result<Server, String> {
     let rules = Rules {
         max_members: config.max_members,
+        require_token: config.require_token,
     };
-    let mut loaded = store::open(&config.data, config.durability, rules, config.new_epoch)?;
+    let opened = store::open(&config.data, config.durability)?;
     let listeners = [
         listen(config.http, "--http", "HTTP")?,
         listen(config.ws, "--ws", "WebSockets")?,
@@ -51,6 +55,8 @@ pub fn start(config: Config) -> Result<Server, String> {
     };
     let (http, ws) = (address(&listeners[0])?, address(&listeners[1])?);
 
+    // Written to only now that the ports are ours.
+    let mut loaded = opened.load(rules, config.new_epoch)?;
     let policy = Policy {
         require_token: config.require_token,
         user_rate: config.user_rate,
@@ -62,6 +68,7 @@ pub fn start(config: Config) -> Result<Server, String> {
     let hub = Arc::new(Hub::new(&mut loaded, policy, clock::now()));
     let scribe = Scribe::start(loaded.store, &loaded.source, loaded.rooms, hub.clone())?;
     let pulse = Pulse::start(hub.clone(), scribe.desk.clone())?;
+    let (http, ws) = (reachable(http), reachable(ws));
     let site = Arc::new(Site {
         calls: Calls::new(hub.clone(), scribe.desk.clone()),
         http,
@@ -115,8 +122,8 @@ impl Server {
     /// What is printed at start, for a person and for a script.
     pub fn lines(&self) -> [String; 3] {
         [
-            format!("HTTP       http://{}/", reachable(self.http)),
-            format!("WebSocket  ws://{}/ws", reachable(self.ws)),
+            format!("HTTP       http://{}/", self.http),
+            format!("WebSocket  ws://{}/ws", self.ws),
             match &self.data {
                 Data::File(path) => format!("Data       {}", path.display()),
                 Data::Memory => {
@@ -129,23 +136,19 @@ impl Server {
     /// No new connections; what was accepted is committed and answered; sockets close with 1001;
     /// the database is closed. False if the disk did not let that happen in time.
     pub fn stop(self) -> bool {
-        let deadline = Instant::now() + STOP_PATIENCE;
+        let start = Instant::now();
         self.doors.iter().for_each(Door::stop);
-        // What was handed in before is answered before the Close frames.
-        let settled = self.scribe.desk.health();
-        self.hub.close_all();
-        for door in self.doors {
-            let cut = door.join(deadline);
-            if cut > 0 {
-                log::info!("{cut} connections did not end in time and were cut");
-            }
+        self.hub.close_all(start + ANSWER_PATIENCE);
+        let cut: usize = self
+            .doors
+            .into_iter()
+            .map(|door| door.join(start + DOOR_PATIENCE))
+            .sum();
+        if cut > 0 {
+            log::info!("connections that did not end in time and were cut: {cut}");
         }
         self.pulse.stop();
-        let ended = self.scribe.stop();
-        if let Err(reason) = &settled {
-            log::error!("while stopping: {reason}");
-        }
-        settled.is_ok() && ended
+        self.scribe.stop(start + STOP_PATIENCE)
     }
 }
 

@@ -36,8 +36,8 @@ const MAX_ERRORS: u32 = 10;
 /// Requests of one socket that wait for the scribe. A client that sends faster than the disk
 /// answers fills its own queue, not everybody's.
 const MAX_UNANSWERED: usize = 32;
-/// One page of what was missed, in memory and in the socket's queue.
-const CATCH_UP_BYTES: usize = 64 * 1024;
+/// One page of the past, in memory and in the socket's queue, with room for what is live.
+const PAGE_BYTES: usize = 128 * 1024;
 /// For the handshake's answer, a few hundred bytes.
 const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(10);
 /// After our Close frame for a client that broke the protocol: to read why, before the reset.
@@ -271,6 +271,10 @@ impl Session<'_> {
             return self.auth_failed(2, "Please login first!", id);
         }
         let v = auth.v;
+        // What came before the answer must have left before what comes after it is held.
+        if !self.socket.wait_until_quiet() {
+            return self.socket.close(Close::TooSlow);
+        }
         self.socket.hold();
         let seated = self.calls.bearer(&auth.token).and_then(|user| {
             let token = hash_token(&auth.token);
@@ -313,10 +317,10 @@ impl Session<'_> {
     /// then on the hub delivers. This thread reads nothing meanwhile, so no answer comes between.
     fn catch_up(&self, room: RoomNo, mut from: Place, me: UserNo, v: u64) {
         while self.seat.catch_up(room, from) == CaughtUp::Not {
-            let page =
-                self.calls
-                    .hub
-                    .page_within(room, Span::After(from), MAX_PAGE, CATCH_UP_BYTES);
+            let page = self
+                .calls
+                .hub
+                .page_within(room, Span::After(from), MAX_PAGE, PAGE_BYTES);
             let Ok(page) = page else {
                 // The client comes back and resumes; a gap would be worse.
                 return self.socket.close(Close::TooSlow);
@@ -367,13 +371,15 @@ impl Session<'_> {
         frame: impl FnOnce(&Result<Reply, Refusal>) -> String + Send + 'static,
     ) -> Result<(), Refusal> {
         let unanswered = &self.socket.unanswered;
-        if unanswered.load(Ordering::Relaxed) >= MAX_UNANSWERED {
+        // Counted before it looks: who stops the server sees either this one, or that it gave up.
+        let before = unanswered.fetch_add(1, Ordering::SeqCst);
+        if before >= MAX_UNANSWERED || self.calls.hub.is_stopping() {
+            unanswered.fetch_sub(1, Ordering::SeqCst);
             return Err(Refusal::Busy);
         }
-        unanswered.fetch_add(1, Ordering::Relaxed);
         let waiter = Waiter::Socket(self.socket.clone(), Box::new(frame));
         self.calls.desk.submit(act, waiter).inspect_err(|_| {
-            unanswered.fetch_sub(1, Ordering::Relaxed);
+            unanswered.fetch_sub(1, Ordering::SeqCst);
         })
     }
 
@@ -405,7 +411,12 @@ impl Session<'_> {
             }
             Call::History { room, span, limit } => {
                 let room = hub.member(room, who)?;
-                let page = hub.page(room, store_span(span), limit)?;
+                // A page goes as the client takes it: one after the other, not all into the queue.
+                if !self.socket.wait_until_quiet() {
+                    self.socket.close(Close::TooSlow);
+                    return Ok(None);
+                }
+                let page = hub.page_within(room, store_span(span), limit, PAGE_BYTES)?;
                 let fields = format!(r#","room":{},{}"#, room.0, wire::page_fields(&page));
                 Ok(Some(wire::answer(&echo, &fields)))
             }

@@ -219,7 +219,6 @@ fn a_malformed_request_is_400() {
         post("Content-Length: 0x2\r\n", "{}"),
         post("Content-Length: 2, 2\r\n", "{}"),
         post("Content-Length:\r\n", "{}"),
-        post("Content-Length: 99999999999999999999\r\n", "{}"),
         post("Transfer-Encoding: chunked, chunked\r\n", "0\r\n\r\n"),
         post("Transfer-Encoding: chunked\r\n", "2\n{}\r\n0\r\n\r\n"),
         post("Transfer-Encoding: chunked\r\n", "-2\r\n{}\r\n0\r\n\r\n"),

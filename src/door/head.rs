@@ -256,12 +256,13 @@ fn framing(method: &Method, version: &HTTPVersion, headers: &[Header]) -> Result
         };
     };
     let digits = !length.is_empty() && length.bytes().all(|byte| byte.is_ascii_digit());
-    match length.parse::<u64>() {
-        Ok(length) if digits && lengths.next().is_none() => match usize::try_from(length) {
-            Ok(length) if length <= MAX_BODY => Ok(Framing::Length(length)),
-            _ => Err(Fault::too_large()),
-        },
-        _ => Err(Fault::new(400, "The Content-Length header is malformed.")),
+    if !digits || lengths.next().is_some() {
+        return Err(Fault::new(400, "The Content-Length header is malformed."));
+    }
+    match length.parse::<usize>() {
+        Ok(length) if length <= MAX_BODY => Ok(Framing::Length(length)),
+        // More digits than a number holds are too many bytes as well.
+        _ => Err(Fault::too_large()),
     }
 }
 
@@ -447,16 +448,7 @@ mod tests {
     #[test]
     fn a_length_is_digits_once() {
         let length = |value: &str| parse(post(&format!("Content-Length: {value}\r\n")).as_bytes());
-        for wrong in [
-            "+1",
-            "-1",
-            "0x1",
-            "",
-            "1 1",
-            "1,1",
-            "1;",
-            "99999999999999999999999",
-        ] {
+        for wrong in ["+1", "-1", "0x1", "", "1 1", "1,1", "1;"] {
             assert_eq!(length(wrong).unwrap_err().status, 400, "{wrong:?}");
         }
         let framing = |value| length(value).unwrap().unwrap().0.framing;
@@ -465,6 +457,7 @@ mod tests {
         assert_eq!(framing("007"), Framing::Length(7));
         assert_eq!(length("65537").unwrap_err().status, 413);
         assert_eq!(length("100000000000").unwrap_err().status, 413);
+        assert_eq!(length("99999999999999999999999").unwrap_err().status, 413);
     }
 
     #[test]

@@ -40,11 +40,15 @@ pub fn print(mut answer: Answer, head_only: bool, connection: Option<&str>) -> i
         cut_line(&mut bytes, b"\r\nContent-Length: ");
     }
     // tiny_http never prints these: its own listener decided them.
-    let mut own = connection.map_or(String::new(), |c| format!("\r\nConnection: {c}"));
-    if status == 426 {
+    let own = match (connection, status) {
         // RFC 9110, 15.5.22: it says what to upgrade to.
-        own += "\r\nUpgrade: websocket";
-    }
+        (Some(connection), 426) => {
+            format!("\r\nConnection: {connection}, Upgrade\r\nUpgrade: websocket")
+        }
+        (None, 426) => "\r\nConnection: Upgrade\r\nUpgrade: websocket".into(),
+        (Some(connection), _) => format!("\r\nConnection: {connection}"),
+        (None, _) => String::new(),
+    };
     let at = line_end(&bytes, 0);
     bytes.splice(at..at, own.into_bytes());
     Ok(bytes)

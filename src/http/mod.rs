@@ -18,7 +18,7 @@ use crate::hub::Drain;
 use crate::model::*;
 use crate::wire::fields::room_ref;
 use crate::wire::room_api::Call;
-use crate::wire::{Lang, refusal, room_api as wire};
+use crate::wire::{Lang, accounts as accounts_wire, refusal, room_api as wire};
 use crate::ws;
 
 /// What the routes serve with.
@@ -161,6 +161,36 @@ pub fn refuse(status: u16, sentence: &str) -> Answer {
     json(status, wire::plain_failure(code, sentence))
 }
 
+/// The same for a path, in the shape and the language of whatever lives there.
+fn refuse_in(request: &Request, status: u16, [zh, en]: [String; 2]) -> Answer {
+    let first = request.path.split('/').nth(1).unwrap_or_default();
+    let of_accounts = matches!(first, "users" | "login" | "logout" | "rooms");
+    let default = if of_accounts { Lang::En } else { Lang::Zh };
+    let sentence = match lang(request, default) {
+        Lang::Zh => zh,
+        Lang::En => en,
+    };
+    match (of_accounts, status) {
+        (false, _) => refuse(status, &sentence),
+        (true, 404) => json(status, accounts_wire::plain_failure(3, &sentence)),
+        (true, _) => json(status, accounts_wire::plain_failure(2, &sentence)),
+    }
+}
+
+fn astray(kind: Kind, request: &Request) -> Answer {
+    let (zh, en) = match kind {
+        Kind::Http => (
+            "此路径不存在，请看 /",
+            "There is nothing at this path; / shows what there is.",
+        ),
+        Kind::Ws => (
+            "此端口只提供 /ws 的 WebSocket",
+            "This port serves WebSockets at /ws only.",
+        ),
+    };
+    refuse_in(request, 404, [zh.into(), en.into()])
+}
+
 fn json(status: u16, body: String) -> Answer {
     Answer::from_string(body)
         .with_status_code(status)
@@ -177,17 +207,10 @@ fn refused(refusal: &Refusal, body: String) -> Answer {
     }
 }
 
-/// The token of `Authorization: Bearer TOKEN` (RFC 6750).
-fn bearer(request: &Request) -> Result<Option<&str>, Refusal> {
-    match request.header("Authorization") {
-        None => Ok(None),
-        Some(value) => match value.split_once(' ') {
-            Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => {
-                Ok(Some(token.trim()))
-            }
-            _ => Err(Refusal::BadToken),
-        },
-    }
+/// The token of `Authorization: Bearer TOKEN` (RFC 6750). Another scheme is a proxy's business.
+fn bearer(request: &Request) -> Option<&str> {
+    let (scheme, token) = request.header("Authorization")?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
 fn lang(request: &Request, default: Lang) -> Lang {
@@ -217,13 +240,9 @@ fn room_of(segment: &str) -> Result<RoomRef, Refusal> {
 impl Site {
     fn handle(&self, conn: &Conn, request: &Request, route: Option<Route>) -> Served<'_> {
         let Some(route) = route else {
-            let elsewhere = match conn.kind() {
-                Kind::Http => "There is nothing at this path; / shows what there is.",
-                Kind::Ws => "This port serves WebSockets at /ws only.",
-            };
             return match request.method {
                 Method::Options if request.path == "*" => preflight("GET, HEAD, POST, OPTIONS"),
-                _ => refuse(404, elsewhere),
+                _ => astray(conn.kind(), request),
             }
             .into();
         };
@@ -234,12 +253,15 @@ impl Site {
             Method::Post if posted => {}
             Method::Get | Method::Head if !posted => {}
             _ => {
-                let sentence = format!("This path takes {allowed}.");
-                return refuse(405, &sentence)
-                    .with_header(header("Allow", allowed))
-                    .into();
+                let sentences = [
+                    format!("此路径支持：{allowed}"),
+                    format!("This path takes {allowed}."),
+                ];
+                let answer = refuse_in(request, 405, sentences);
+                return answer.with_header(header("Allow", allowed)).into();
             }
         }
+        self.notice_token(request, &route);
         match route {
             Route::Page => self.page(request).into(),
             Route::Protocol => page::protocol().into(),
@@ -256,6 +278,17 @@ impl Site {
             Route::Room(id) => self.room(request, id).into(),
             Route::RoomJoin(id) => self.join_room(conn, request, id).into(),
             Route::RoomMessages(id) => self.messages(request, id).into(),
+        }
+    }
+
+    /// A token seals its guest wherever it is shown, also where nobody asks for it.
+    fn notice_token(&self, request: &Request, route: &Route) {
+        let unasked = matches!(
+            route,
+            Route::Page | Route::User(_) | Route::Users | Route::Login | Route::Room(_)
+        );
+        if let (true, Some(token)) = (unasked, bearer(request)) {
+            let _ = self.calls.bearer(token);
         }
     }
 
@@ -307,9 +340,9 @@ mod tests {
             body: vec![],
             keep_alive: true,
         };
-        assert_eq!(bearer(&request("bearer abc ")), Ok(Some("abc")));
-        assert_eq!(bearer(&request("Basic abc")), Err(Refusal::BadToken));
-        assert_eq!(bearer(&request("abc")), Err(Refusal::BadToken));
+        assert_eq!(bearer(&request("bearer abc ")), Some("abc"));
+        assert_eq!(bearer(&request("Basic abc")), None);
+        assert_eq!(bearer(&request("abc")), None);
         assert_eq!(number(&request(""), "limit"), Ok(Some(20)));
         assert_eq!(number(&request(""), "wait"), Ok(None));
         assert!(number(&request(""), "after").is_err() && number(&request(""), "before").is_err());

@@ -25,18 +25,16 @@ impl Site {
             Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
             _ => host,
         };
-        let name = if name.is_empty() {
-            self.ws.ip().to_string()
-        } else {
-            name.to_owned()
+        let ws = match name {
+            "" => self.ws.to_string(),
+            name => format!("{name}:{}", self.ws.port()),
         };
-        let port = self.ws.port();
         let html = format!(
             "<!DOCTYPE html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
              <meta name=\"viewport\" content=\"width=device-width\">\n<title>parlor</title>\n\
              <h1>parlor {version}</h1>\n<p>A small chat server.\n\
              <ul>\n<li>HTTP room API: <code>http://{http}/</code>\n\
-             <li>WebSocket: <code>ws://{name}:{port}/ws</code>\n</ul>\n\
+             <li>WebSocket: <code>ws://{ws}/ws</code>\n</ul>\n\
              <p><a href=\"/protocol\">How to talk to it</a>\n</html>\n"
         );
         Answer::from_string(html)

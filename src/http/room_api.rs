@@ -30,9 +30,22 @@ impl Site {
         let lang = lang(request, Lang::Zh);
         let failed =
             |refusal: Refusal, v| Served::from(refused(&refusal, wire::failure(&refusal, lang, v)));
-        let asked = match self.asked(conn, request, lang) {
-            Ok(asked) => asked,
+        let read = || {
+            let body = Fields::parse(&request.body)?;
+            let common = wire::common(&body)?;
+            Ok((body, common))
+        };
+        let (body, Common { v, token }) = match read() {
+            Ok(read) => read,
             Err(refusal) => return failed(refusal, None),
+        };
+        let token = bearer(request).map(str::to_owned).or(token);
+        let asked = Asked {
+            conn,
+            body,
+            token,
+            lang,
+            v,
         };
         let served = match call {
             Call::Create => self.create(&asked).map(Served::from),
@@ -42,25 +55,7 @@ impl Site {
             Call::Leave => self.leave(&asked).map(Served::from),
             Call::Heartbeat => self.heartbeat(&asked).map(Served::from),
         };
-        served.unwrap_or_else(|refusal| failed(refusal, asked.v))
-    }
-
-    fn asked<'a>(
-        &self,
-        conn: &'a Conn,
-        request: &Request,
-        lang: Lang,
-    ) -> Result<Asked<'a>, Refusal> {
-        let body = Fields::parse(&request.body)?;
-        let Common { v, token } = wire::common(&body)?;
-        let token = bearer(request)?.map(str::to_owned).or(token);
-        Ok(Asked {
-            conn,
-            body,
-            token,
-            lang,
-            v,
-        })
+        served.unwrap_or_else(|refusal| failed(refusal, v))
     }
 
     fn known(&self, asked: &Asked) -> Result<Option<User>, Refusal> {

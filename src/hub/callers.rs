@@ -50,7 +50,7 @@ impl Hub {
         let sealed = known.user.sealed;
         match token {
             Some(token) if table.session(token, &self.policy, now)?.no != user => {
-                return Err(Refusal::BadToken);
+                return Err(Refusal::OthersToken);
             }
             None if sealed || self.policy.require_token => return Err(Refusal::TokenRequired),
             _ => {}
@@ -82,8 +82,9 @@ impl Hub {
         Ok(room)
     }
 
-    pub fn account(&self, username: &str) -> Option<User> {
-        self.table().rooms.account(username).cloned()
+    /// An account by the skeleton of its username.
+    pub fn account(&self, skeleton: &str) -> Option<User> {
+        self.table().rooms.account(skeleton).cloned()
     }
 
     /// Somebody took or has a seat here: a call.
@@ -121,18 +122,15 @@ impl Hub {
         let now = Instant::now();
         let too_fast = |after| Refusal::TooFast { after };
         let table = &mut *self.table();
-        let person = table.person(user);
+        table.rooms.room(room).ok_or(Refusal::NoSuchRoom)?;
+        let person = table.people.get_mut(&user).ok_or(Refusal::NotMember)?;
         person
             .rate
             .take(per_user, per_user * USER_BURST, now)
             .map_err(too_fast)?;
         let hall = table.halls.entry(room).or_default();
         hall.rate.take(per_room, per_room, now).map_err(|after| {
-            table
-                .people
-                .get_mut(&user)
-                .into_iter()
-                .for_each(|p| p.rate.give_back());
+            person.rate.give_back();
             too_fast(after)
         })
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::live::{Ear, Hall};
@@ -15,6 +16,8 @@ use crate::wire::socket as wire;
 const PING_EVERY: Duration = Duration::from_secs(30);
 const SILENCE: Duration = Duration::from_secs(75);
 
+/// While the server stops: how often it looks whether all is answered.
+const ANSWER_POLL: Duration = Duration::from_millis(5);
 /// Members up to which presence names names: past it the lists would be most of the traffic.
 const PRESENCE_LISTS: usize = 200;
 /// Frames of typing a second, and at once: a hint, not a message.
@@ -37,12 +40,8 @@ impl Drop for Attached<'_> {
 impl Hub {
     /// From here on the socket is pinged, and closed when the server stops.
     pub fn attach(&self, socket: &Arc<Socket>) -> Attached<'_> {
-        let stopping = {
-            let mut table = self.table();
-            table.sockets.insert(socket.id, socket.clone());
-            table.stopping
-        };
-        if stopping {
+        self.table().sockets.insert(socket.id, socket.clone());
+        if self.is_stopping() {
             socket.close(Close::Stopping);
         }
         Attached {
@@ -91,11 +90,13 @@ impl Hub {
         let (sockets, news): (Vec<_>, _) = {
             let table = &mut *self.table();
             for (user, person) in &mut table.people {
-                // An open socket uses its token.
+                // An open socket uses its token; a guest's needs no date.
+                let account = table.rooms.user(*user).is_some_and(|k| k.user.is_account());
                 for ear in &person.ears {
                     if let Some(session) = table.sessions.get_mut(&ear.token) {
                         session.until = Instant::now() + self.policy.session;
                         session.used = now;
+                        session.unnoted |= account;
                     }
                 }
                 if person.online && !person.is_online(self.policy.idle) {
@@ -120,13 +121,19 @@ impl Hub {
             .for_each(|socket| socket.tend(PING_EVERY, SILENCE));
     }
 
-    /// Closes every socket: the server stops.
-    pub fn close_all(&self) {
-        let sockets: Vec<_> = {
-            let mut table = self.table();
-            table.stopping = true;
-            table.sockets.values().cloned().collect()
-        };
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::SeqCst)
+    }
+
+    /// The server stops: sockets take nothing on any more, are answered what they handed in, and
+    /// close with 1001.
+    pub fn close_all(&self, deadline: Instant) {
+        self.stopping.store(true, Ordering::SeqCst);
+        let sockets: Vec<_> = self.table().sockets.values().cloned().collect();
+        let unanswered = |socket: &Arc<Socket>| socket.unanswered.load(Ordering::SeqCst) > 0;
+        while sockets.iter().any(unanswered) && Instant::now() < deadline {
+            std::thread::sleep(ANSWER_POLL);
+        }
         sockets
             .iter()
             .for_each(|socket| socket.close(Close::Stopping));
@@ -225,6 +232,12 @@ impl Attached<'_> {
         now: Nanos,
     ) -> Result<Seated, Refusal> {
         let table = &mut *self.hub.table();
+        // It may have been revoked since it was looked up.
+        table
+            .rooms
+            .by_token(token)
+            .filter(|u| u.no == user)
+            .ok_or(Refusal::BadToken)?;
         let known = table.rooms.user(user).ok_or(Refusal::BadToken)?;
         let same_epoch = resume
             .and_then(|r| r.epoch.as_ref())

@@ -105,7 +105,8 @@ impl Seat {
 pub struct Hall {
     /// Copied when it changes while a delivery holds it.
     pub ears: Arc<Vec<Ear>>,
-    pub waiting: Vec<Weak<Bell>>,
+    /// Fetches that wait, and whose they are.
+    pub waiting: Vec<(UserNo, Weak<Bell>)>,
     pub rate: Bucket,
     /// The last call.
     pub used: Instant,
@@ -136,10 +137,20 @@ impl Hall {
     }
 
     pub fn ring(&mut self) {
-        self.waiting
-            .drain(..)
-            .filter_map(|bell| bell.upgrade())
+        let bells = self.waiting.drain(..);
+        bells
+            .filter_map(|(_, bell)| bell.upgrade())
             .for_each(|bell| bell.ring());
+    }
+
+    /// Wakes the waiting fetches of one member.
+    pub fn ring_for(&mut self, user: UserNo) {
+        self.waiting.retain(|(whose, bell)| {
+            if *whose == user {
+                bell.upgrade().iter().for_each(|bell| bell.ring());
+            }
+            *whose != user && bell.strong_count() > 0
+        });
     }
 }
 

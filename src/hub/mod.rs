@@ -22,6 +22,7 @@ pub use publish::{MakeFrame, Outcome, Settled, Slot, Waiter};
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -50,12 +51,12 @@ pub struct Hub {
     readers: Readers,
     epoch: String,
     start: Instant,
+    /// Sockets take nothing on any more.
+    stopping: AtomicBool,
 }
 
 struct Table {
     rooms: Rooms,
-    /// The server stops: who comes now is closed at once.
-    stopping: bool,
     /// All of them, those that have not said who they are among them.
     sockets: HashMap<u64, Arc<Socket>>,
     people: HashMap<UserNo, Person>,
@@ -125,7 +126,6 @@ impl Hub {
         });
         let table = Table {
             rooms: loaded.rooms.clone(),
-            stopping: false,
             sockets: HashMap::new(),
             people,
             seats: seats.collect(),
@@ -147,6 +147,7 @@ impl Hub {
             readers: Readers::new(source),
             epoch,
             start,
+            stopping: AtomicBool::new(false),
         }
     }
 

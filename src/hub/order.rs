@@ -36,7 +36,7 @@ impl Drop for Drain<'_> {
             seat.handing = false;
             // A fetch of the same member may wait for what was not handed over.
             if let Some(hall) = table.halls.get_mut(&self.seat.0) {
-                hall.ring();
+                hall.ring_for(self.seat.1);
             }
         }
     }
@@ -47,7 +47,7 @@ impl Hub {
     pub fn begin_fetch(&self, caller: Caller) -> u64 {
         let mut table = self.table();
         if let Some(hall) = table.halls.get_mut(&caller.room) {
-            hall.ring();
+            hall.ring_for(caller.user);
         }
         table
             .seats
@@ -73,7 +73,7 @@ impl Hub {
             .entry(caller.room)
             .or_default()
             .waiting
-            .push(Arc::downgrade(bell));
+            .push((caller.user, Arc::downgrade(bell)));
         true
     }
 

@@ -1,5 +1,6 @@
 //! What was committed becomes what everybody sees.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -74,19 +75,21 @@ impl Hub {
                 }
             }
         }
+        let mut answered = vec![];
         for (index, settled) in batch.into_iter().enumerate() {
             match settled.waiter {
                 Waiter::Nobody => {}
                 Waiter::Slot(slot) => slot.fill(settled.outcome),
                 Waiter::Socket(socket, frame) => {
-                    socket
-                        .unanswered
-                        .fetch_sub(1, std::sync::atomic::Ordering::Relaxed);
+                    answered.push(socket.clone());
                     delivery.answer(index, socket, frame(&settled.outcome));
                 }
             }
         }
         delivery.run();
+        for socket in answered {
+            socket.unanswered.fetch_sub(1, Ordering::SeqCst);
+        }
     }
 }
 
@@ -112,7 +115,7 @@ impl Table {
                 };
                 self.rooms.apply(event);
                 let hall = self.halls.entry(entry.room).or_default();
-                if entry.message().is_none()
+                if entry.is_notice()
                     && let Some(notices) = &mut hall.notices
                 {
                     notices.push_back(entry.clone());

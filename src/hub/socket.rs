@@ -111,7 +111,7 @@ struct Out {
     /// Joined by the connection's thread, in `finish`.
     writer: Option<JoinHandle<()>>,
     queued_bytes: usize,
-    /// When `line` became `Closed`.
+    /// When the Close frame left, or nothing more can.
     closed: Option<Instant>,
     /// What a writer thread still has to say before it ends.
     farewell: Option<Bytes>,
@@ -158,7 +158,7 @@ impl Socket {
         self.out.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// From here on frames wait for `release`.
+    /// From here on frames wait for `release`. Only while nothing is queued.
     pub fn hold(&self) {
         let mut out = self.out();
         if matches!(out.line, Line::Direct) {
@@ -169,13 +169,17 @@ impl Socket {
     /// Sends `first`, then what was held.
     pub fn release(self: &Arc<Self>, first: Bytes) {
         let mut out = self.out();
-        if let Line::Held(held) = &mut out.line {
-            let held = std::mem::take(held);
-            out.line = Line::Direct;
-            self.write(&mut out, first);
-            held.into_iter()
-                .for_each(|chunk| self.write(&mut out, chunk));
-        }
+        let held = match &mut out.line {
+            Line::Held(held) => {
+                let held = std::mem::take(held);
+                out.line = Line::Direct;
+                held
+            }
+            _ => vec![],
+        };
+        self.write(&mut out, first);
+        held.into_iter()
+            .for_each(|chunk| self.write(&mut out, chunk));
     }
 
     /// Hands over whole frames. Never waits; a client that is too far behind is closed.
@@ -261,6 +265,7 @@ impl Socket {
                             if matches!(out.line, Line::Queued(_)) {
                                 out.line = Line::Direct;
                                 self.quiet.notify_all();
+                                return;
                             }
                             break;
                         }
@@ -282,6 +287,7 @@ impl Socket {
         if let Some(frame) = farewell {
             let _ = self.write_slowly(&frame, CLOSE_GRACE);
             let _ = self.stream.shutdown(Shutdown::Write);
+            self.out().closed.get_or_insert_with(Instant::now);
         }
     }
 
@@ -329,11 +335,11 @@ impl Socket {
                 let frame = why.frame();
                 let _ = self.send_now(&frame);
                 let _ = self.stream.shutdown(Shutdown::Write);
+                out.closed = Some(Instant::now());
             }
         }
-        out.closed = Some(Instant::now());
         self.quiet.notify_all();
-        log::debug!("{}: closed: {why:?}", self.name);
+        log::debug!("closing {}: {why:?}", self.name);
     }
 
     /// The client is gone: nothing more is written, and the reading thread wakes.
@@ -358,9 +364,9 @@ impl Socket {
         }
     }
 
-    /// Whether a Close frame left. Its client has `CLOSE_GRACE` to answer.
+    /// Whether nothing is taken on any more: a Close frame left or is about to.
     pub fn is_closed(&self) -> bool {
-        self.out().closed.is_some()
+        matches!(self.out().line, Line::Closed)
     }
 
     /// Bytes came in.
@@ -387,7 +393,7 @@ impl Socket {
             }
         }
         if since(&self.heard) > silence {
-            log::debug!("{}: silent for {} s", self.name, silence.as_secs());
+            log::debug!("{} was silent for {} s", self.name, silence.as_secs());
             let mut out = self.out();
             self.abandon(&mut out);
         } else if since(&self.pinged) >= ping_every {

@@ -25,6 +25,9 @@ pub struct Entrance {
     pub silent: Vec<UserNo>,
 }
 
+/// Notices, oldest first, and the place up to which they were read.
+type Stored = (VecDeque<Arc<Entry>>, Place);
+
 impl Hub {
     pub fn entrance(&self, room: RoomRef) -> Result<Entrance, Refusal> {
         let mut table = self.table();
@@ -53,24 +56,22 @@ impl Hub {
 
     /// A room with its members and each one's pending notices.
     pub fn view(&self, room: RoomNo) -> Result<RoomView, Refusal> {
-        let missing = {
-            let table = self.table();
-            table.rooms.room(room).ok_or(Refusal::NoSuchRoom)?;
-            table
-                .halls
-                .get(&room)
-                .is_none_or(|hall| hall.notices.is_none())
-        };
-        let loaded = if missing {
-            self.load_notices(room)?
-        } else {
-            VecDeque::new()
-        };
+        let stored = self.stored_notices(room)?;
 
         let table = &mut *self.table();
         let found = table.rooms.room(room).ok_or(Refusal::NoSuchRoom)?;
         let hall = table.halls.entry(room).or_default();
-        let notices = hall.notices.get_or_insert(loaded);
+        if let Some((mut loaded, upto)) = stored.filter(|_| hall.notices.is_none()) {
+            // What was published since they were read is in memory.
+            let newer = table
+                .recent
+                .after(room, upto, found.last)
+                .into_iter()
+                .flatten();
+            loaded.extend(newer.filter(|e| e.is_notice()).cloned());
+            hall.notices = Some(loaded);
+        }
+        let notices = hall.notices.get_or_insert_default();
         let mut left = NOTICES_IN_ALL;
         let members = found.members.values().filter_map(|member| {
             let known = table.rooms.user(member.user)?;
@@ -106,22 +107,25 @@ impl Hub {
         })
     }
 
-    /// Read outside the lock; entries that came meanwhile are in memory.
-    fn load_notices(&self, room: RoomNo) -> Result<VecDeque<Arc<Entry>>, Refusal> {
-        let stored = self
+    /// The newest notices of a room and the place up to which they were read; None if memory has
+    /// them.
+    fn stored_notices(&self, room: RoomNo) -> Result<Option<Stored>, Refusal> {
+        let last = {
+            let table = self.table();
+            if table
+                .halls
+                .get(&room)
+                .is_some_and(|hall| hall.notices.is_some())
+            {
+                return Ok(None);
+            }
+            table.rooms.room(room).ok_or(Refusal::NoSuchRoom)?.last
+        };
+        let notices = self
             .readers
-            .notices(room, NOTICES_KEPT)
+            .notices(room, last, NOTICES_KEPT)
             .map_err(unreadable)?;
-        let mut notices: VecDeque<_> = stored.into();
-        let last = notices.back().map_or(0, |e| e.at);
-        let mut table = self.table();
-        let end = table.rooms.room(room).map_or(0, |r| r.last);
-        // What was committed but is not published yet will be added by `publish`.
-        notices.retain(|e| e.at <= end);
-        if let Some(newer) = table.recent.after(room, last, end) {
-            notices.extend(newer.filter(|e| e.message().is_none()).cloned());
-        }
-        Ok(notices)
+        Ok(Some((notices.into(), last)))
     }
 
     /// A room without its members, or None.

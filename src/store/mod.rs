@@ -122,37 +122,74 @@ impl Source {
         // The checkpointer does it, on its own thread.
         db.pragma_update(None, "wal_autocheckpoint", 0)
     }
+
+    /// Commits from here on wait for the disk only if they are to be durable at once.
+    fn relax(&self, db: &Connection) -> rusqlite::Result<()> {
+        match self.full {
+            true => Ok(()),
+            false => db.pragma_update(None, "synchronous", "NORMAL"),
+        }
+    }
 }
 
-/// Opens the database, makes it where there is none, and loads all but the messages.
-/// Every error is a sentence that names the file and the way out.
-pub fn open(
-    data: &Data,
+/// A database that is parlor's to use, and nobody else's now. Nothing was written yet.
+pub struct Opened {
+    name: String,
+    source: Source,
+    db: Connection,
+    is_new: bool,
+    lock: Option<File>,
     durability: Durability,
-    rules: Rules,
-    new_epoch: bool,
-) -> Result<Loaded, String> {
-    let name = match data {
-        Data::File(path) => path.display().to_string(),
-        Data::Memory => "memory".into(),
-    };
-    let lock = match data {
-        Data::File(path) => Some(lock(path)?),
-        Data::Memory => None,
-    };
-    let broken = |e: rusqlite::Error| {
-        format!("cannot use {name} as parlor's database: {e}; choose another file with --data")
+}
+
+/// Opens the database, or says why it cannot be used: a sentence that names the file and the way
+/// out.
+pub fn open(data: &Data, durability: Durability) -> Result<Opened, String> {
+    let (name, lock) = match data {
+        Data::File(path) => (path.display().to_string(), Some(lock(path)?)),
+        Data::Memory => ("memory".into(), None),
     };
     let source = Source::new(data, durability);
-    let db = source.connect().map_err(broken)?;
-    let version = check_origin(&db, &name)?;
-    source.prepare(&db).map_err(broken)?;
-    if version == 0 {
-        create(&db).map_err(broken)?;
+    let db = source.connect().map_err(|e| unusable(&name, &e))?;
+    let is_new = check_origin(&db, &name)? == 0;
+    Ok(Opened {
+        name,
+        source,
+        db,
+        is_new,
+        lock,
+        durability,
+    })
+}
+
+fn unusable(name: &str, error: &rusqlite::Error) -> String {
+    format!("cannot use {name} as parlor's database: {error}; choose another file with --data")
+}
+
+impl Opened {
+    /// Makes what is missing, marks the database as in use, and loads all but the messages.
+    pub fn load(self, rules: Rules, new_epoch: bool) -> Result<Loaded, String> {
+        let Opened {
+            name,
+            source,
+            db,
+            is_new,
+            lock,
+            durability,
+        } = self;
+        let load = || {
+            source.prepare(&db)?;
+            if is_new {
+                create(&db)?;
+            }
+            let store = Store { db, _lock: lock };
+            let epoch = store.begin(durability, new_epoch)?;
+            // Until here with full durability: the mark must not be lost.
+            source.relax(&store.db)?;
+            store.load(source, rules, epoch)
+        };
+        load().map_err(|e| unusable(&name, &e))
     }
-    let store = Store { db, _lock: lock };
-    let epoch = store.begin(durability, new_epoch).map_err(broken)?;
-    store.load(source, rules, epoch).map_err(broken)
 }
 
 /// One parlor per file: an flock, which SQLite's own (fcntl) locks do not see.
@@ -198,7 +235,16 @@ fn check_origin(db: &Connection, name: &str) -> Result<i64, String> {
         ))
     };
     let (origin, version, things) = read().map_err(|e| {
-        format!("{name} is not a parlor database ({e}); choose another file with --data")
+        let other = rusqlite::ErrorCode::NotADatabase;
+        match e.sqlite_error_code() {
+            Some(code) if code == other => {
+                format!("{name} is not a parlor database ({e}); choose another file with --data")
+            }
+            _ => format!(
+                "cannot open {name}: {e}; parlor must be able to read and write it and its \
+                 folder, or choose another file with --data"
+            ),
+        }
     })?;
     match (origin, version, things) {
         (0, 0, 0) => Ok(0),

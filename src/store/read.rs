@@ -106,14 +106,22 @@ impl Readers {
         })
     }
 
-    /// The newest `limit` notices of a room, oldest first.
-    pub fn notices(&self, room: RoomNo, limit: usize) -> rusqlite::Result<Vec<Arc<Entry>>> {
+    /// The newest `limit` notices of a room up to the place `last`, oldest first.
+    pub fn notices(
+        &self,
+        room: RoomNo,
+        last: Place,
+        limit: usize,
+    ) -> rusqlite::Result<Vec<Arc<Entry>>> {
         self.with(|db| {
             let mut select = db.prepare_cached(&format!(
-                "SELECT {ENTRY_COLUMNS} WHERE e.room = ?1 AND e.kind <> 1 ORDER BY e.at DESC LIMIT ?2"
+                "SELECT {ENTRY_COLUMNS} WHERE e.room = ?1 AND e.kind <> 1 AND e.at <= ?3
+                 ORDER BY e.at DESC LIMIT ?2"
             ))?;
-            let rows = select.query_map(params![room.0, limit as i64], entry_of)?;
-            let mut entries = rows.map(|e| e.map(Arc::new)).collect::<Result<Vec<_>, _>>()?;
+            let rows = select.query_map(params![room.0, limit as i64, last as i64], entry_of)?;
+            let mut entries = rows
+                .map(|e| e.map(Arc::new))
+                .collect::<Result<Vec<_>, _>>()?;
             entries.reverse();
             Ok(entries)
         })

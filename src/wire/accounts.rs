@@ -103,6 +103,17 @@ pub fn failure(refusal: &Refusal, lang: Lang, login: bool) -> String {
     })
 }
 
+/// A failure that is the router's, not the rules'.
+pub fn plain_failure(code: u8, msg: &str) -> String {
+    json(&Answer {
+        code,
+        msg,
+        retry_after: None,
+        suggest: None,
+        user: None,
+    })
+}
+
 pub fn user(user: &User) -> String {
     json(&user_out(user))
 }

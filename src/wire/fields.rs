@@ -55,6 +55,16 @@ impl Fields {
         self.read(field, Want::Number, Value::as_u64)
     }
 
+    /// A whole number of a range; `want` names it.
+    pub fn within(
+        &self,
+        field: &'static str,
+        range: std::ops::RangeInclusive<u64>,
+        want: Want,
+    ) -> Result<Option<u64>, Refusal> {
+        self.read(field, want, |v| v.as_u64().filter(|n| range.contains(n)))
+    }
+
     pub fn uuid(&self, field: &'static str) -> Result<Option<Uuid>, Refusal> {
         self.read(field, Want::Uuid, |v| Uuid::parse_str(v.as_str()?).ok())
     }

@@ -10,10 +10,10 @@ pub fn word(refusal: &Refusal) -> &'static str {
         Refusal::BadField { .. } => "bad_field",
         Refusal::UnsupportedContent(_) => "unsupported_content",
         Refusal::BadText => "bad_text",
-        Refusal::BadName(_) => "bad_name",
+        Refusal::BadName(..) => "bad_name",
         Refusal::BadPassword => "bad_password",
         Refusal::TokenRequired => "token_required",
-        Refusal::BadToken => "bad_token",
+        Refusal::BadToken | Refusal::OthersToken => "bad_token",
         Refusal::Banned => "banned",
         Refusal::NoSuchRoom => "room_not_found",
         Refusal::NoSuchUser => "user_not_found",
@@ -33,11 +33,11 @@ pub fn word(refusal: &Refusal) -> &'static str {
 /// Of the WebSocket protocol and the accounts: `code`.
 pub fn number(refusal: &Refusal) -> u8 {
     match refusal {
-        Refusal::TokenRequired | Refusal::BadToken => 1,
+        Refusal::TokenRequired | Refusal::BadToken | Refusal::OthersToken => 1,
         Refusal::Malformed(_)
         | Refusal::BadField { .. }
         | Refusal::UnsupportedContent(_)
-        | Refusal::BadName(_)
+        | Refusal::BadName(..)
         | Refusal::BadPassword => 2,
         Refusal::NoSuchRoom | Refusal::NoSuchUser => 3,
         Refusal::NotMember => 4,
@@ -59,9 +59,11 @@ pub fn status(refusal: &Refusal) -> u16 {
         | Refusal::BadField { .. }
         | Refusal::UnsupportedContent(_)
         | Refusal::BadText
-        | Refusal::BadName(_)
+        | Refusal::BadName(..)
         | Refusal::BadPassword => 400,
-        Refusal::TokenRequired | Refusal::BadToken | Refusal::WrongLogin => 401,
+        Refusal::TokenRequired | Refusal::BadToken | Refusal::OthersToken | Refusal::WrongLogin => {
+            401
+        }
         Refusal::Banned | Refusal::NotMember | Refusal::PrivateRoom | Refusal::WrongPassword => 403,
         Refusal::NoSuchRoom | Refusal::NoSuchUser => 404,
         Refusal::NameTaken { .. }
@@ -92,11 +94,14 @@ pub fn suggest(refusal: &Refusal) -> Option<&str> {
 
 pub fn sentence(refusal: &Refusal, lang: Lang) -> String {
     let (zh, en): (String, String) = match refusal {
-        Refusal::Malformed(why) => (format!("请求格式错误：{why}"), format!("Malformed: {why}.")),
+        Refusal::Malformed(why) => (
+            format!("请求体应为 JSON 对象（{why}）"),
+            format!("Malformed: {why}."),
+        ),
         Refusal::BadField { field, want } => {
             let (zh, en) = wanted(*want);
             (
-                format!("字段 {field} 应为{zh}"),
+                format!("字段 {field} 应为 {zh}"),
                 format!("{field} must be {en}."),
             )
         }
@@ -108,21 +113,37 @@ pub fn sentence(refusal: &Refusal, lang: Lang) -> String {
             format!("消息不能为空，也不能超过 {MAX_TEXT_CHARS} 个字符"),
             format!("A text has 1 to {MAX_TEXT_CHARS} characters, not only blanks."),
         ),
-        Refusal::BadName(why) => (
-            format!("名称无效：应为 1 到 {MAX_NAME_CHARS} 个字符，不含控制字符"),
-            format!(
-                "This name {why}; a name has 1 to {MAX_NAME_CHARS} characters and no control characters."
-            ),
-        ),
+        Refusal::BadName(of, fault) => {
+            let (zh_of, en_of) = match of {
+                NameOf::Member => ("用户名称", "user name"),
+                NameOf::Room => ("房间名称", "room name"),
+                NameOf::Account => ("用户名", "username"),
+            };
+            let (zh_fault, en_fault) = match fault {
+                NameFault::Empty => ("为空或不可见", "is empty or invisible"),
+                NameFault::TooLong => ("过长", "is too long"),
+                NameFault::Controls => ("含有控制字符", "has control characters"),
+            };
+            (
+                format!("{zh_of}{zh_fault}：应为 1 到 {MAX_NAME_CHARS} 个字符，不含控制字符"),
+                format!(
+                    "The {en_of} {en_fault}; it must have 1 to {MAX_NAME_CHARS} characters and no control characters."
+                ),
+            )
+        }
         Refusal::BadPassword => (
-            format!("密码应为 1 到 {MAX_PASSWORD_CHARS} 个字符"),
-            format!("A password has 1 to {MAX_PASSWORD_CHARS} characters."),
+            format!("密码（password）应为 1 到 {MAX_PASSWORD_CHARS} 个字符"),
+            format!("The password must have 1 to {MAX_PASSWORD_CHARS} characters."),
         ),
         Refusal::TokenRequired => (
-            "此用户需要令牌：Authorization: Bearer TOKEN".into(),
-            "This user's calls need its token: Authorization: Bearer TOKEN.".into(),
+            "此请求需要令牌：Authorization: Bearer TOKEN".into(),
+            "This call needs a token: Authorization: Bearer TOKEN.".into(),
         ),
         Refusal::BadToken => ("令牌无效或已过期".into(), "Login status expired!".into()),
+        Refusal::OthersToken => (
+            "该令牌属于其他用户".into(),
+            "This token is another user's.".into(),
+        ),
         Refusal::Banned => ("该用户已被封禁".into(), "This user is banned.".into()),
         Refusal::NoSuchRoom => ("房间不存在".into(), "There is no such room.".into()),
         Refusal::NoSuchUser => ("用户不存在".into(), "There is no such user.".into()),
@@ -131,11 +152,11 @@ pub fn sentence(refusal: &Refusal, lang: Lang) -> String {
             "This user is not in the room; join it first.".into(),
         ),
         Refusal::PrivateRoom => (
-            "该房间未公开：请用 roomId 或密码加入".into(),
-            "This room is not listed: join it by its roomId, or with its password.".into(),
+            "该房间未公开：请用 roomId 加入".into(),
+            "This room is not listed: join it by its roomId.".into(),
         ),
         Refusal::WrongPassword => (
-            "房间密码错误".into(),
+            "房间密码缺失或错误".into(),
             "The room's password is missing or wrong.".into(),
         ),
         Refusal::WrongLogin => (
@@ -191,8 +212,8 @@ fn wanted(want: Want) -> (String, String) {
             "房间：32 位十六进制 roomId 或房间号",
             "a room: 32 hexadecimal digits, or its number",
         ),
-        Want::UserId => ("userId：32 位十六进制", "a userId: 32 hexadecimal digits"),
-        Want::SameUser => ("与请求中的 userId 相同", "the userId of the call"),
+        Want::UserId => ("32 位十六进制数", "32 hexadecimal digits"),
+        Want::SameUser => ("请求中的 userId", "the userId of the call"),
         Want::Word(word) => return (format!("\"{word}\""), format!("\"{word}\"")),
         Want::Seq => ("房间内某条消息的 seq", "the seq of a message of the room"),
         Want::Wait => ("1 到 60 秒", "1 to 60 seconds"),
@@ -200,7 +221,7 @@ fn wanted(want: Want) -> (String, String) {
             "{房间号: at}",
             "an object of room numbers and places, such as {\"7\": 120}",
         ),
-        Want::Alone => ("单独给出，不能与 before 同时使用", "given without before"),
+        Want::Alone => ("单独给出（不能与 before 同时使用）", "given without before"),
     };
     (zh.into(), en.into())
 }
@@ -231,10 +252,11 @@ mod tests {
             BadField { .. } => BadField { field, want }, ("bad_field", 2, 400);
             UnsupportedContent(_) => UnsupportedContent("image".into()), ("unsupported_content", 2, 400);
             BadText => BadText, ("bad_text", 6, 400);
-            BadName(_) => BadName("is empty"), ("bad_name", 2, 400);
+            BadName(..) => BadName(NameOf::Room, NameFault::Empty), ("bad_name", 2, 400);
             BadPassword => BadPassword, ("bad_password", 2, 400);
             TokenRequired => TokenRequired, ("token_required", 1, 401);
             BadToken => BadToken, ("bad_token", 1, 401);
+            OthersToken => OthersToken, ("bad_token", 1, 401);
             Banned => Banned, ("banned", 5, 403);
             NoSuchRoom => NoSuchRoom, ("room_not_found", 3, 404);
             NoSuchUser => NoSuchUser, ("user_not_found", 3, 404);
@@ -263,7 +285,7 @@ mod tests {
             Object => Object, "object";
             Uuid => Uuid, "uuid";
             Room => Room, "a room";
-            UserId => UserId, "userId";
+            UserId => UserId, "32 hexadecimal";
             SameUser => SameUser, "of the call";
             Word(_) => Word("text"), "\"text\"";
             Seq => Seq, "seq";

@@ -131,20 +131,8 @@ pub fn shortened(word: &str) -> String {
 }
 
 pub fn fetch(body: &Fields) -> Result<FetchBody, Refusal> {
-    let wait = body.number("wait")?.unwrap_or(0);
-    if wait > MAX_WAIT {
-        return Err(Refusal::BadField {
-            field: "wait",
-            want: Want::Wait,
-        });
-    }
-    let limit = body.number("limit")?;
-    if limit == Some(0) {
-        return Err(Refusal::BadField {
-            field: "limit",
-            want: Want::Count,
-        });
-    }
+    let wait = body.within("wait", 0..=MAX_WAIT, Want::Wait)?.unwrap_or(0);
+    let limit = body.within("limit", 1..=u64::MAX, Want::Count)?;
     Ok(FetchBody {
         after: body.number("after")?,
         epoch: body.text("epoch")?.map(str::to_owned),

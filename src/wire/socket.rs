@@ -187,7 +187,7 @@ fn join(fields: &Fields) -> Result<Call, Refusal> {
 
 fn history(fields: &Fields) -> Result<Call, Refusal> {
     let span = history_span(fields.number("after")?, fields.number("before")?)?;
-    let limit = history_limit(fields.number("limit")?)?;
+    let limit = history_limit(fields.within("limit", 1..=u64::MAX, Want::Count)?)?;
     Ok(Call::History {
         room: fields.room("room")?,
         span,
