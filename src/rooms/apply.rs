@@ -1,0 +1,151 @@
+//! Makes it so: events and stored rows onto the table.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+
+use super::{Known, Member, Room, Rooms, skeleton};
+use crate::model::*;
+
+impl Room {
+    pub fn new(head: RoomHead) -> Room {
+        Room {
+            head,
+            last: 0,
+            members: BTreeMap::new(),
+            seats: HashMap::new(),
+            names: HashMap::new(),
+        }
+    }
+}
+
+impl Rooms {
+    /// Makes it so. Never fails: an event was decided, or stood in the store.
+    pub fn apply(&mut self, event: &Event) {
+        match event {
+            Event::UserMade(user) => self.put_user(user.clone()),
+            Event::GuestGone(no) => {
+                if let Some(known) = self.users.remove(no) {
+                    self.user_ids.remove(&known.user.id);
+                    known.tokens.iter().for_each(|token| {
+                        self.tokens.remove(token);
+                    });
+                }
+            }
+            Event::Sealed(no) => {
+                if let Some(known) = self.users.get_mut(no) {
+                    known.user.sealed = true;
+                }
+            }
+            Event::TokenMade { token, user, .. } => self.put_token(*token, *user),
+            Event::TokenGone(token) => {
+                let user = self.tokens.remove(token);
+                if let Some(known) = user.and_then(|no| self.users.get_mut(&no)) {
+                    known.tokens.retain(|t| t != token);
+                }
+            }
+            Event::RoomMade(head) => {
+                self.put_room(head.clone(), 0);
+                self.spoken.complete.insert(head.no);
+            }
+            Event::RoomEnded { room, .. } => {
+                self.spoken.complete.remove(room);
+                if let Some(room) = self.rooms.remove(room) {
+                    self.room_ids.remove(&room.head.id);
+                    for member in room.members.values() {
+                        if let Some(known) = self.users.get_mut(&member.user) {
+                            known.rooms.remove(&room.head.no);
+                        }
+                    }
+                }
+            }
+            Event::Entry(entry) => self.apply_entry(entry),
+            Event::Requested { request, done } => self.put_request(*request, *done),
+            Event::RequestsForgotten { before } => {
+                while self.has_old_requests(*before) {
+                    if let Some(request) = self.request_order.pop_front() {
+                        self.requests.remove(&request);
+                    }
+                }
+            }
+            Event::Noted(_) => {}
+        }
+    }
+
+    fn apply_entry(&mut self, entry: &Entry) {
+        let Some(room) = self.rooms.get_mut(&entry.room) else {
+            return;
+        };
+        debug_assert_eq!(entry.at, room.last + 1, "a room's order has no gaps");
+        room.last = entry.at;
+        match &entry.body {
+            Body::Message(message) => self.spoken.add(entry, message),
+            Body::Joined { .. } => {
+                let member = Member {
+                    user: entry.user,
+                    name: entry.name.clone(),
+                };
+                self.put_member(entry.room, entry.at, member);
+            }
+            Body::Left { .. } => {
+                room.unseat(entry.user);
+                if let Some(known) = self.users.get_mut(&entry.user) {
+                    known.rooms.remove(&entry.room);
+                }
+            }
+        }
+    }
+
+    // The same steps lead from an event and from the store's rows to the table.
+
+    pub fn put_user(&mut self, user: User) {
+        self.next_user = self.next_user.max(user.no.0 + 1);
+        self.user_ids.insert(user.id, user.no);
+        if user.is_account() {
+            self.accounts.insert(skeleton(&user.name), user.no);
+        }
+        let known = Known {
+            user,
+            rooms: BTreeSet::new(),
+            tokens: VecDeque::new(),
+        };
+        self.users.insert(known.user.no, known);
+    }
+
+    pub fn put_token(&mut self, token: TokenHash, user: UserNo) {
+        if let Some(known) = self.users.get_mut(&user) {
+            known.tokens.push_back(token);
+            self.tokens.insert(token, user);
+        }
+    }
+
+    pub fn put_room(&mut self, head: RoomHead, last: Place) {
+        self.next_room = self.next_room.max(head.no.0 + 1);
+        self.room_ids.insert(head.id, head.no);
+        self.rooms.insert(
+            head.no,
+            Room {
+                last,
+                ..Room::new(head)
+            },
+        );
+    }
+
+    pub fn put_member(&mut self, room: RoomNo, at: Place, member: Member) {
+        if let (Some(place), Some(known)) =
+            (self.rooms.get_mut(&room), self.users.get_mut(&member.user))
+        {
+            known.rooms.insert(room);
+            place.seat(at, member);
+        }
+    }
+
+    pub fn put_request(&mut self, request: Request, done: Done) {
+        self.requests.insert(request, done);
+        self.request_order.push_back(request);
+    }
+
+    /// Numbers below these were used, by rows that the table does not hold.
+    pub fn used_numbers(&mut self, room: i64, user: i64) {
+        self.next_room = self.next_room.max(room + 1);
+        self.next_user = self.next_user.max(user + 1);
+    }
+}

@@ -1,0 +1,214 @@
+//! Who is in which room, and what may happen next: `decide` and `apply`.
+//!
+//! Pure. No socket, clock, thread, lock, random source or database; a command brings its time, its
+//! ids and what was observed outside. The same commands give the same events, always: nothing here
+//! iterates over a hash map on the way to an event.
+
+mod apply;
+mod decide;
+mod names;
+mod spoken;
+#[cfg(test)]
+mod tests;
+
+pub use names::{check_name, skeleton};
+pub use spoken::digest;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use crate::model::*;
+use spoken::SpokenMemory;
+
+/// The limits that a flag sets.
+#[derive(Clone, Copy, Debug)]
+pub struct Rules {
+    pub max_members: usize,
+    /// Guests are sealed from birth.
+    pub require_token: bool,
+}
+
+/// Everything that lasts, but for the texts.
+#[derive(Clone, Debug)]
+pub struct Rooms {
+    rules: Rules,
+    rooms: HashMap<RoomNo, Room>,
+    room_ids: HashMap<Uuid, RoomNo>,
+    /// Accounts, and guests that are in a room.
+    users: HashMap<UserNo, Known>,
+    user_ids: HashMap<Uuid, UserNo>,
+    /// Accounts by the skeleton of their username.
+    accounts: HashMap<String, UserNo>,
+    tokens: HashMap<TokenHash, UserNo>,
+    requests: HashMap<Request, Done>,
+    /// Keys of `requests`, oldest first.
+    request_order: VecDeque<Request>,
+    spoken: SpokenMemory,
+    next_room: i64,
+    next_user: i64,
+}
+
+#[derive(Clone, Debug)]
+pub struct Room {
+    pub head: RoomHead,
+    /// The last place taken.
+    pub last: Place,
+    /// In join order: the key is the place of the member's join notice.
+    pub members: BTreeMap<Place, Member>,
+    seats: HashMap<UserNo, Place>,
+    /// Skeletons of the members' names.
+    names: HashMap<String, UserNo>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Member {
+    pub user: UserNo,
+    /// The name in this room. No two members' names have the same skeleton.
+    pub name: Arc<str>,
+}
+
+/// A user with what belongs to it.
+#[derive(Clone, Debug)]
+pub struct Known {
+    pub user: User,
+    pub rooms: BTreeSet<RoomNo>,
+    /// Oldest first, at most `MAX_TOKENS`.
+    tokens: VecDeque<TokenHash>,
+}
+
+impl Known {
+    pub fn tokens(&self) -> impl Iterator<Item = &TokenHash> {
+        self.tokens.iter()
+    }
+}
+
+impl Room {
+    pub fn member(&self, user: UserNo) -> Option<&Member> {
+        self.members.get(self.seats.get(&user)?)
+    }
+
+    /// The place of the join notice of a member.
+    pub fn joined(&self, user: UserNo) -> Option<Place> {
+        self.seats.get(&user).copied()
+    }
+
+    fn seat(&mut self, at: Place, member: Member) {
+        self.names.insert(skeleton(&member.name), member.user);
+        self.seats.insert(member.user, at);
+        self.members.insert(at, member);
+    }
+
+    fn unseat(&mut self, user: UserNo) {
+        if let Some(member) = self
+            .seats
+            .remove(&user)
+            .and_then(|at| self.members.remove(&at))
+        {
+            self.names.remove(&skeleton(&member.name));
+        }
+    }
+
+    fn next_entry(
+        &self,
+        after: Place,
+        now: Nanos,
+        who: &User,
+        name: &Arc<str>,
+        body: Body,
+    ) -> Entry {
+        Entry {
+            room: self.head.no,
+            at: after + 1,
+            sent: now,
+            user: who.no,
+            user_id: who.id,
+            name: name.clone(),
+            body,
+        }
+    }
+
+    /// A name near to `wish` that nobody here has.
+    fn free_name(&self, wish: &str) -> String {
+        let stem: String = wish.chars().take(MAX_NAME_CHARS - 5).collect();
+        (2..)
+            .map(|n| format!("{stem}-{n}"))
+            .find(|name| !self.names.contains_key(&skeleton(name)))
+            .unwrap_or(stem)
+    }
+}
+
+/// What a command comes to: the events that make it so, and what its sender is told.
+pub type Decision = Result<(Vec<Event>, Reply), Refusal>;
+
+impl Rooms {
+    pub fn new(rules: Rules) -> Rooms {
+        Rooms {
+            rules,
+            rooms: HashMap::new(),
+            room_ids: HashMap::new(),
+            users: HashMap::new(),
+            user_ids: HashMap::new(),
+            accounts: HashMap::new(),
+            tokens: HashMap::new(),
+            requests: HashMap::new(),
+            request_order: VecDeque::new(),
+            spoken: SpokenMemory::default(),
+            next_room: 1,
+            next_user: 1,
+        }
+    }
+
+    pub fn room(&self, no: RoomNo) -> Option<&Room> {
+        self.rooms.get(&no)
+    }
+
+    pub fn room_by_id(&self, id: Uuid) -> Option<&Room> {
+        self.rooms.get(self.room_ids.get(&id)?)
+    }
+
+    pub fn rooms(&self) -> impl Iterator<Item = &Room> {
+        self.rooms.values()
+    }
+
+    pub fn user(&self, no: UserNo) -> Option<&Known> {
+        self.users.get(&no)
+    }
+
+    pub fn user_by_id(&self, id: Uuid) -> Option<&Known> {
+        self.users.get(self.user_ids.get(&id)?)
+    }
+
+    /// An account by the skeleton of its username.
+    pub fn account(&self, skeleton: &str) -> Option<&User> {
+        let no = self.accounts.get(skeleton)?;
+        Some(&self.users.get(no)?.user)
+    }
+
+    pub fn by_token(&self, token: TokenHash) -> Option<&User> {
+        Some(&self.users.get(self.tokens.get(&token)?)?.user)
+    }
+
+    pub fn tokens(&self) -> impl Iterator<Item = (TokenHash, UserNo)> + '_ {
+        self.tokens.iter().map(|(token, user)| (*token, *user))
+    }
+
+    /// Whether the scribe must ask the store about a uuid before `decide`.
+    pub fn has_forgotten(&self, room: RoomNo, uuid: Uuid) -> bool {
+        !self.spoken.complete.contains(&room) && self.spoken.find(room, uuid).is_none()
+    }
+
+    pub fn has_old_requests(&self, before: Nanos) -> bool {
+        self.request_order
+            .front()
+            .is_some_and(|r| self.requests.get(r).is_none_or(|d| d.at < before))
+    }
+
+    fn seated(&self, room: RoomNo, user: UserNo) -> Result<(&Room, &Known, &Member), Refusal> {
+        let room = self.rooms.get(&room).ok_or(Refusal::NoSuchRoom)?;
+        let member = room.member(user).ok_or(Refusal::NotMember)?;
+        let known = self.users.get(&user).ok_or(Refusal::NotMember)?;
+        Ok((room, known, member))
+    }
+}
