@@ -21,6 +21,9 @@ const MAX_COUNT: u32 = 1_000_000;
 /// The longest span, ten years: adding it to any clock's now stays a time.
 const MAX_SECONDS: u64 = 10 * 365 * 24 * 60 * 60;
 
+/// The same in days.
+const MAX_DAYS: u32 = 10 * 365;
+
 const ADDR_FORM: &str = "give HOST:PORT, :PORT or PORT with a port up to 65535 \
     (0 picks a free one), for example 127.0.0.1:8080, [::1]:8080 or :8080";
 
@@ -54,6 +57,12 @@ pub struct Config {
     pub hold: Duration,
     /// How long an account's token lives after its last use; at least 1 s.
     pub session: Duration,
+    /// Mebibytes of entries kept in memory; at least 1.
+    pub memory: usize,
+    /// Newest entries kept of each room; 0 keeps all.
+    pub keep_messages: u64,
+    /// Days for which entries are kept; 0 keeps all.
+    pub keep_days: u32,
     pub log: LevelFilter,
 }
 
@@ -74,6 +83,9 @@ impl Default for Config {
             idle: Duration::from_secs(120),
             hold: Duration::from_secs(30 * 24 * 60 * 60),
             session: Duration::from_secs(2 * 24 * 60 * 60),
+            memory: 64,
+            keep_messages: 0,
+            keep_days: 0,
             log: LevelFilter::Info,
         }
     }
@@ -160,6 +172,18 @@ struct Flags {
     /// [default 172800, 2 days, PARLOR_SESSION]
     #[argh(option)]
     session: Option<String>,
+
+    /// memory in MiB for the newest messages of the rooms in use [default 64, PARLOR_MEMORY]
+    #[argh(option)]
+    memory: Option<String>,
+
+    /// newest entries to keep of each room, 0 for all [default 0, PARLOR_KEEP_MESSAGES]
+    #[argh(option)]
+    keep_messages: Option<String>,
+
+    /// days to keep messages, 0 for ever [default 0, PARLOR_KEEP_DAYS]
+    #[argh(option)]
+    keep_days: Option<String>,
 
     /// error, warn, info or debug, on stderr [default info, PARLOR_LOG]
     #[argh(option)]
@@ -278,6 +302,16 @@ fn check<E: Fn(&str) -> Option<OsString>>(typed: Flags, env: &Env<E>) -> Result<
     env.set("--idle", typed.idle, &mut config.idle, seconds)?;
     env.set("--hold", typed.hold, &mut config.hold, seconds)?;
     env.set("--session", typed.session, &mut config.session, seconds)?;
+    env.set("--memory", typed.memory, &mut config.memory, &count)?;
+    let kept = whole(0, u64::from(MAX_COUNT) * 1000, "; 0 keeps all");
+    env.set(
+        "--keep-messages",
+        typed.keep_messages,
+        &mut config.keep_messages,
+        &kept,
+    )?;
+    let days = whole(0, MAX_DAYS, "; 0 keeps all");
+    env.set("--keep-days", typed.keep_days, &mut config.keep_days, &days)?;
     env.set("--log", typed.log, &mut config.log, level)?;
     Ok(config)
 }

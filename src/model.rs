@@ -77,8 +77,37 @@ pub struct Entry {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Body {
     Message(Message),
-    Joined { avatar: u8 },
-    Left { avatar: u8 },
+    Joined {
+        avatar: u8,
+    },
+    Left {
+        avatar: u8,
+    },
+    /// A message that was deleted: it keeps its place and its uuid.
+    Tombstone {
+        uuid: Uuid,
+    },
+    /// A message said earlier has another text. The entry shows the newest, whichever edit it is.
+    Edited {
+        of: Target,
+        text: Arc<str>,
+    },
+    Deleted {
+        of: Target,
+    },
+}
+
+/// The message that an edit or a deletion is about.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Target {
+    pub uuid: Uuid,
+    /// Where it was said.
+    pub seq: Place,
+    pub author: UserNo,
+    pub said: Nanos,
+    pub reply: Option<Place>,
+    /// Of its first text.
+    pub origin: Digest,
 }
 
 impl Entry {
@@ -86,7 +115,23 @@ impl Entry {
     pub fn message(&self) -> Option<&Message> {
         match &self.body {
             Body::Message(message) => Some(message),
-            Body::Joined { .. } | Body::Left { .. } => None,
+            Body::Joined { .. }
+            | Body::Left { .. }
+            | Body::Tombstone { .. }
+            | Body::Edited { .. }
+            | Body::Deleted { .. } => None,
+        }
+    }
+
+    /// The text that the entry shows.
+    pub fn text(&self) -> Option<&Arc<str>> {
+        match &self.body {
+            Body::Message(message) => Some(&message.text),
+            Body::Edited { text, .. } => Some(text),
+            Body::Joined { .. }
+            | Body::Left { .. }
+            | Body::Tombstone { .. }
+            | Body::Deleted { .. } => None,
         }
     }
 
@@ -94,7 +139,10 @@ impl Entry {
     pub fn is_notice(&self) -> bool {
         match self.body {
             Body::Joined { .. } | Body::Left { .. } => true,
-            Body::Message(_) => false,
+            Body::Message(_)
+            | Body::Tombstone { .. }
+            | Body::Edited { .. }
+            | Body::Deleted { .. } => false,
         }
     }
 
@@ -108,13 +156,13 @@ impl Entry {
             };
             text.bytes().map(width).sum()
         };
-        let text = self.message().map_or(0, |m| escaped(&m.text));
+        let text = self.text().map_or(0, |text| escaped(text));
         320 + escaped(&self.name) + text
     }
 
     /// What it costs to keep in memory, in bytes, near enough for a budget.
     pub fn weight(&self) -> usize {
-        let text = self.message().map_or(0, |m| m.text.len());
+        let text = self.text().map_or(0, |text| text.len());
         160 + self.name.len() + text
     }
 }
@@ -263,6 +311,26 @@ pub enum Act {
         /// What the store knows of `uuid` where the rules have forgotten (filled in by the scribe).
         recalled: Option<Spoken>,
     },
+    /// Another text for an own message.
+    Edit {
+        room: RoomNo,
+        user: UserNo,
+        uuid: Uuid,
+        text: Arc<str>,
+        recalled: Option<Spoken>,
+    },
+    /// By its author or the room's owner.
+    Delete {
+        room: RoomNo,
+        user: UserNo,
+        uuid: Uuid,
+        recalled: Option<Spoken>,
+    },
+    /// Entries up to `floor` are no longer kept.
+    Prune {
+        room: RoomNo,
+        floor: Place,
+    },
     /// A valid token was shown for an open guest.
     Seal {
         user: UserNo,
@@ -283,7 +351,11 @@ pub struct Spoken {
     pub user: UserNo,
     pub at: Place,
     pub sent: Nanos,
+    /// Of the text as first said.
     pub digest: Digest,
+    /// Of the text as it is; None: deleted.
+    pub now: Option<Digest>,
+    pub reply: Option<Place>,
 }
 
 /// Cursors moved, users heard, tokens used, presence begun and ended: kept on disk, but late.
@@ -322,6 +394,10 @@ pub enum Event {
     RoomEnded {
         room: RoomNo,
         at: Nanos,
+    },
+    Pruned {
+        room: RoomNo,
+        floor: Place,
     },
     /// The next place of a room. `Joined` and `Left` change who is in it.
     Entry(Arc<Entry>),
@@ -426,6 +502,9 @@ pub enum Refusal {
     Banned,
     NoSuchRoom,
     NoSuchUser,
+    NoSuchMessage,
+    /// Somebody else's message.
+    NotYours,
     NotMember,
     PrivateRoom,
     WrongPassword,

@@ -58,18 +58,20 @@ CREATE TABLE members (
 CREATE TABLE entries (
     room   INTEGER NOT NULL,
     at     INTEGER NOT NULL,
-    kind   INTEGER NOT NULL,                  -- 1 message, 2 joined, 3 left
+    kind   INTEGER NOT NULL,                  -- 1 message, 2 joined, 3 left, 4 a deleted message,
+                                              -- 5 an edit, 6 a deletion
     sender INTEGER NOT NULL,
     name   TEXT NOT NULL,                     -- of the sender then
     sent   INTEGER NOT NULL,
-    uuid   BLOB,                              -- of a message
+    uuid   BLOB,                              -- of a message, also when it is deleted
+    target INTEGER,                           -- of an edit or deletion: where it was said
     body   TEXT NOT NULL,                     -- JSON, by kind
     origin BLOB,                              -- SHA-256 of the first text, once it was modified
     PRIMARY KEY (room, at)
 ) STRICT, WITHOUT ROWID;
 
 CREATE UNIQUE INDEX entries_uuid ON entries (room, uuid) WHERE uuid IS NOT NULL;
-CREATE INDEX entries_notices ON entries (room, at) WHERE kind <> 1;
+CREATE INDEX entries_notices ON entries (room, at) WHERE kind IN (2, 3);
 
 -- Creates and joins that may be asked for again within ten minutes.
 CREATE TABLE requests (

@@ -4,12 +4,13 @@
 //! applies each on its own table, writes all events as one transaction, and only then hands them
 //! to the hub. Knows no socket and no JSON.
 
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
 use crate::clock;
 use crate::hub::{Hub, Settled, Slot, Waiter};
@@ -23,8 +24,13 @@ const MAX_WAITING: usize = 4_096;
 const MAX_BATCH: usize = 1_024;
 /// While the disk takes no commits, it is tried this often.
 const PROBE_EVERY: Duration = Duration::from_secs(1);
-/// Rows of an ended room deleted between two batches: about a millisecond.
+/// Rows deleted between two batches: about a millisecond.
 const PRUNE_ROWS: usize = 100;
+/// How often all rooms are looked through for what is no longer to be kept.
+const SWEEP_EVERY: Duration = Duration::from_secs(60);
+/// If the time of day moved this much against the clock that does not jump, `--keep-days` waits
+/// for the next start: a Pi that believes in another year must not throw everything away.
+const MAX_CLOCK_JUMP: Duration = Duration::from_secs(3600);
 /// Pages written, near enough, until the write-ahead log is copied into the database: 4 MiB.
 const CHECKPOINT_PAGES: usize = 1_000;
 /// A quiet server copies it all, so that what was deleted is overwritten in the file as well.
@@ -86,6 +92,15 @@ impl Desk {
     }
 }
 
+/// What is kept of each room; 0 is all.
+#[derive(Clone, Copy, Debug)]
+pub struct Keep {
+    /// The newest entries.
+    pub messages: u64,
+    /// Entries that are not older.
+    pub days: u32,
+}
+
 /// The running scribe.
 pub struct Scribe {
     pub desk: Desk,
@@ -100,6 +115,7 @@ impl Scribe {
         source: &Source,
         rooms: Rooms,
         hub: Arc<Hub>,
+        keep: Keep,
     ) -> Result<Scribe, String> {
         let (jobs, inbox) = bounded(MAX_WAITING);
         let checkpoints = start_checkpointer(source)?;
@@ -111,7 +127,11 @@ impl Scribe {
             checkpoints,
             failing: None,
             pages: 0,
-            pruning: true,
+            clearing: true,
+            keep,
+            sweep: VecDeque::new(),
+            next_sweep: Instant::now(),
+            started: (Instant::now(), clock::now()),
         };
         let (end, ended) = bounded(1);
         let run = move || match catch_unwind(AssertUnwindSafe(|| work.run())) {
@@ -173,8 +193,14 @@ struct Work {
     failing: Option<(String, Instant)>,
     /// Written since the last checkpoint, near enough.
     pages: usize,
-    /// There may be something to delete.
-    pruning: bool,
+    /// There may be entries of ended rooms to delete.
+    clearing: bool,
+    keep: Keep,
+    /// Rooms still to be looked through.
+    sweep: VecDeque<RoomNo>,
+    next_sweep: Instant,
+    /// The start, by both clocks.
+    started: (Instant, Nanos),
 }
 
 impl Work {
@@ -227,24 +253,29 @@ impl Work {
             }
             return job.ok();
         }
-        if self.pruning {
+        let keeps_all = self.keep.messages == 0 && self.keep.days == 0;
+        if !keeps_all && self.sweep.is_empty() && Instant::now() >= self.next_sweep {
+            self.next_sweep = Instant::now() + SWEEP_EVERY;
+            self.sweep = self.rooms.rooms().map(|room| room.head.no).collect();
+        }
+        if self.clearing || !self.sweep.is_empty() {
             let job = self.inbox.try_recv();
             if job.is_err() {
                 self.prune();
             }
             return job.ok();
         }
-        if self.pages == 0 {
-            // The desk that this scribe holds itself keeps the channel open.
+        let quiet = (self.pages > 0).then(|| Instant::now() + CHECKPOINT_QUIET);
+        let sweep = (!keeps_all).then_some(self.next_sweep);
+        let Some(until) = [quiet, sweep].into_iter().flatten().min() else {
+            // The desk that the hub's threads hold keeps the channel open.
             return self.inbox.recv().ok();
+        };
+        let job = self.inbox.recv_deadline(until);
+        if job.is_err() && quiet == Some(until) {
+            self.checkpoint(true);
         }
-        match self.inbox.recv_timeout(CHECKPOINT_QUIET) {
-            Ok(job) => Some(job),
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
-                self.checkpoint(true);
-                None
-            }
-        }
+        job.ok()
     }
 
     fn probe(&mut self) {
@@ -269,14 +300,63 @@ impl Work {
         self.failing = Some((reason, Instant::now() + PROBE_EVERY));
     }
 
+    /// One small step of throwing away.
     fn prune(&mut self) {
-        match self.store.prune(PRUNE_ROWS) {
-            Ok(more) => {
-                self.pruning = more;
-                self.pages += usize::from(more);
+        if self.clearing {
+            match self.store.clear_ended(PRUNE_ROWS) {
+                Ok(more) => {
+                    self.clearing = more;
+                    self.pages += usize::from(more);
+                }
+                Err(e) => self.fail(&e),
             }
+            return;
+        }
+        let Some(&no) = self.sweep.front() else {
+            return;
+        };
+        match self.prunable(no) {
+            Ok(Some(floor)) => {
+                let act = Act::Prune { room: no, floor };
+                self.settle(vec![(
+                    Command {
+                        now: clock::now(),
+                        act,
+                    },
+                    Waiter::Nobody,
+                )]);
+            }
+            Ok(None) => drop(self.sweep.pop_front()),
             Err(e) => self.fail(&e),
         }
+    }
+
+    /// Up to where the next step prunes a room.
+    fn prunable(&self, no: RoomNo) -> rusqlite::Result<Option<Place>> {
+        let Some(room) = self.rooms.room(no) else {
+            return Ok(None);
+        };
+        let step = room.floor + PRUNE_ROWS as u64;
+        let by_count = match self.keep.messages {
+            0 => 0,
+            keep => room.last.saturating_sub(keep).min(step),
+        };
+        let by_age = match self.oldest() {
+            None => None,
+            Some(oldest) => self.store.old_until(no, room.floor, oldest, PRUNE_ROWS)?,
+        };
+        let floor = by_age.unwrap_or(0).max(by_count);
+        Ok((floor > room.floor).then_some(floor))
+    }
+
+    /// What was sent before is too old; None if everything is young enough, or nobody knows.
+    fn oldest(&self) -> Option<Nanos> {
+        let (start, began) = self.started;
+        let now = clock::now();
+        let passed = start.elapsed().as_nanos() as i128;
+        let jump = (i128::from(now) - i128::from(began) - passed).unsigned_abs();
+        let age = i64::from(self.keep.days) * 24 * 3600 * SECOND;
+        (self.keep.days > 0 && jump < MAX_CLOCK_JUMP.as_nanos()).then(|| now - age)
     }
 
     fn checkpoint(&mut self, hard: bool) {
@@ -310,7 +390,7 @@ impl Work {
                 Err(refusal) => (vec![], Err(refusal)),
             };
             events.iter().for_each(|event| self.rooms.apply(event));
-            self.pruning |= events
+            self.clearing |= events
                 .iter()
                 .any(|event| matches!(event, Event::RoomEnded { .. }));
             writes += events.len();
@@ -361,15 +441,29 @@ impl Work {
 
     /// Fills in what the store knows of a uuid that the rules have forgotten.
     fn complete(&self, command: &mut Command) -> rusqlite::Result<()> {
-        if let Act::Say {
+        let (Act::Say {
             room,
             uuid,
             given: true,
             recalled,
             ..
-        } = &mut command.act
-            && self.rooms.has_forgotten(*room, *uuid)
-        {
+        }
+        | Act::Edit {
+            room,
+            uuid,
+            recalled,
+            ..
+        }
+        | Act::Delete {
+            room,
+            uuid,
+            recalled,
+            ..
+        }) = &mut command.act
+        else {
+            return Ok(());
+        };
+        if self.rooms.has_forgotten(*room, *uuid) {
             *recalled = self.store.recall(*room, *uuid)?;
         }
         Ok(())

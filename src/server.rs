@@ -14,7 +14,7 @@ use crate::hub::live::Bell;
 use crate::hub::{Hub, Policy, Waiter};
 use crate::model::Act;
 use crate::rooms::Rules;
-use crate::scribe::{Desk, Scribe};
+use crate::scribe::{Desk, Keep, Scribe};
 use crate::store::{self, Data};
 
 /// Looking after sockets, presence and expiry.
@@ -64,9 +64,20 @@ pub fn start(config: Config) -> Result<Server, String> {
         idle: config.idle,
         hold: config.hold,
         session: config.session,
+        memory: config.memory << 20,
+    };
+    let keep = Keep {
+        messages: config.keep_messages,
+        days: config.keep_days,
     };
     let hub = Arc::new(Hub::new(&mut loaded, policy, clock::now()));
-    let scribe = Scribe::start(loaded.store, &loaded.source, loaded.rooms, hub.clone())?;
+    let scribe = Scribe::start(
+        loaded.store,
+        &loaded.source,
+        loaded.rooms,
+        hub.clone(),
+        keep,
+    )?;
     let pulse = Pulse::start(hub.clone(), scribe.desk.clone())?;
     let (http, ws) = (reachable(http), reachable(ws));
     let site = Arc::new(Site {

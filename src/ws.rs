@@ -436,6 +436,31 @@ impl Session<'_> {
                 let (act, _, _) = self.calls.join(Some(&user), join)?;
                 self.settle(act, echo).map(|()| None)
             }
+            Call::Edit { room, uuid, text } => {
+                let room = hub.member(room, who)?;
+                hub.may_send(room, who)?;
+                let (user, text, recalled) = (who, text.into(), None);
+                let act = Act::Edit {
+                    room,
+                    user,
+                    uuid,
+                    text,
+                    recalled,
+                };
+                self.settle(act, echo).map(|()| None)
+            }
+            Call::Delete { room, uuid } => {
+                let room = hub.member(room, who)?;
+                hub.may_send(room, who)?;
+                let (user, recalled) = (who, None);
+                let act = Act::Delete {
+                    room,
+                    user,
+                    uuid,
+                    recalled,
+                };
+                self.settle(act, echo).map(|()| None)
+            }
             Call::Leave { room } => {
                 let room = hub.member(room, who)?;
                 self.settle(Act::Leave { room, user: who }, echo)
@@ -447,7 +472,10 @@ impl Session<'_> {
     /// Hands in a command of ours; its answer names the room.
     fn settle(&self, act: Act, echo: wire::Echo) -> Result<(), Refusal> {
         let room = match &act {
-            Act::Join { room, .. } | Act::Leave { room, .. } => room.0,
+            Act::Join { room, .. }
+            | Act::Leave { room, .. }
+            | Act::Edit { room, .. }
+            | Act::Delete { room, .. } => room.0,
             _ => 0,
         };
         self.submit(act, move |outcome| match outcome {

@@ -1,6 +1,6 @@
 //! Accounts and rooms by number (PROTOCOL.md, Accounts): one function a call.
 
-use super::{Site, bearer, json, lang, number, refused, room_of};
+use super::{Site, bearer, field, json, lang, number, refused, room_of};
 use crate::calls::{Create, Join};
 use crate::door::{Answer, Conn, Request};
 use crate::model::*;
@@ -141,6 +141,21 @@ impl Site {
             Ok(json(200, wire::messages(&page)))
         };
         answered(request, false, messages())
+    }
+
+    /// Newest first, from before `before`; `next` goes on, with or without a hit.
+    pub(super) fn search(&self, request: &Request, id: &str) -> Answer {
+        let search = || {
+            let user = self.calls.bearer(shown(request, None)?)?;
+            let room = self.calls.hub.member(room_of(id)?, user.no)?;
+            let text = field(request, "q").filter(|q| !q.trim().is_empty());
+            let text = need(text, "q", Want::Text)?;
+            let before = number(request, "before")?.unwrap_or(Place::MAX);
+            let limit = history_limit(number(request, "limit")?)?;
+            let page = self.calls.hub.search(room, before, &text, limit)?;
+            Ok(json(200, wire::messages(&page)))
+        };
+        answered(request, false, search())
     }
 }
 

@@ -6,6 +6,7 @@ mod room_api;
 
 pub use accounts::store_span;
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -59,6 +60,7 @@ enum Route<'a> {
     Room(&'a str),
     RoomJoin(&'a str),
     RoomMessages(&'a str),
+    RoomSearch(&'a str),
 }
 
 fn route(kind: Kind, path: &str) -> Option<Route<'_>> {
@@ -84,6 +86,7 @@ fn route(kind: Kind, path: &str) -> Option<Route<'_>> {
         (_, ["rooms", id]) => Route::Room(id),
         (_, ["rooms", id, "join"]) => Route::RoomJoin(id),
         (_, ["rooms", id, "messages"]) => Route::RoomMessages(id),
+        (_, ["rooms", id, "search"]) => Route::RoomSearch(id),
         _ => return None,
     })
 }
@@ -104,7 +107,8 @@ fn allowed(route: &Route) -> &'static str {
         | Route::User(_)
         | Route::MyRooms
         | Route::Room(_)
-        | Route::RoomMessages(_) => "GET, HEAD, OPTIONS",
+        | Route::RoomMessages(_)
+        | Route::RoomSearch(_) => "GET, HEAD, OPTIONS",
     }
 }
 
@@ -217,19 +221,21 @@ fn lang(request: &Request, default: Lang) -> Lang {
     Lang::of(request.header("Accept-Language"), default)
 }
 
+/// A field of the query, decoded (WHATWG URL, application/x-www-form-urlencoded).
+fn field<'a>(request: &'a Request, name: &str) -> Option<Cow<'a, str>> {
+    let mut pairs = form_urlencoded::parse(request.query.as_bytes());
+    pairs.find(|(key, _)| key == name).map(|(_, value)| value)
+}
+
 /// A number of the query, such as `limit=20`.
 fn number(request: &Request, name: &'static str) -> Result<Option<u64>, Refusal> {
-    let mut pairs = request
-        .query
-        .split('&')
-        .filter_map(|pair| pair.split_once('='));
-    let found = pairs.find(|(key, _)| *key == name);
     let bad = Refusal::BadField {
         field: name,
         want: Want::Number,
     };
+    let found = field(request, name);
     found
-        .map(|(_, value)| value.parse().map_err(|_| bad))
+        .map(|value| value.parse().map_err(|_| bad))
         .transpose()
 }
 
@@ -278,6 +284,7 @@ impl Site {
             Route::Room(id) => self.room(request, id).into(),
             Route::RoomJoin(id) => self.join_room(conn, request, id).into(),
             Route::RoomMessages(id) => self.messages(request, id).into(),
+            Route::RoomSearch(id) => self.search(request, id).into(),
         }
     }
 

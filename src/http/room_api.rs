@@ -202,11 +202,14 @@ impl Site {
         if let Some(after) = body.after {
             let limit = body.limit.unwrap_or(wire::DEFAULT_FETCH);
             let page = hub.fetch_after(caller, after, body.epoch.as_deref(), limit)?;
-            let empty = page.entries.is_empty() && page.complete;
+            let shown = page.entries.iter().any(|e| wire::shows(e, asked.v));
+            let empty = !shown && !page.more && page.complete;
             let text = wire::fetched(asked.lang, asked.v, &page, Some(hub.epoch()));
             return Ok((json(200, text).into(), empty));
         }
-        let mut drain = hub.drain(caller, body.limit.unwrap_or(MAX_FETCH))?;
+        let mut drain = hub.drain(caller, body.limit.unwrap_or(MAX_FETCH), |e| {
+            wire::shows(e, asked.v)
+        })?;
         let entries = drain
             .as_mut()
             .map(|d| std::mem::take(&mut d.entries))

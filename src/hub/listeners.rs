@@ -248,19 +248,20 @@ impl Attached<'_> {
             behind: vec![],
         };
         for room in known.rooms.iter().filter_map(|no| table.rooms.room(*no)) {
-            let (no, last) = (room.head.no, room.last);
+            let (no, last, floor) = (room.head.no, room.last, room.floor);
             let seen = resume.and_then(|r| r.seen.get(&no)).copied();
             let missed = seen.map(|at| {
                 last.checked_sub(at)
-                    .filter(|n| same_epoch && *n <= MAX_RESUME)
+                    .filter(|n| same_epoch && *n <= MAX_RESUME && at >= floor)
             });
             let complete = missed != Some(None);
             match missed {
                 None | Some(Some(0)) => {}
                 Some(Some(n)) => seated.behind.push((no, last - n)),
-                Some(None) => seated
-                    .behind
-                    .push((no, last.saturating_sub(MAX_PAGE as u64))),
+                Some(None) => {
+                    let newest = last.saturating_sub(MAX_PAGE as u64);
+                    seated.behind.push((no, newest.max(floor)));
+                }
             }
             seated.rooms.push((head_view(room), complete));
         }

@@ -43,6 +43,8 @@ pub struct Policy {
     pub idle: Duration,
     pub hold: Duration,
     pub session: Duration,
+    /// Bytes of entries kept in memory.
+    pub memory: usize,
 }
 
 pub struct Hub {
@@ -131,7 +133,7 @@ impl Hub {
             seats: seats.collect(),
             halls: HashMap::new(),
             sessions: sessions.collect(),
-            recent: Recent::default(),
+            recent: Recent::new(policy.memory),
             wrong_passwords: Buckets::per_minute(WRONG_PASSWORDS_A_MINUTE),
             wrong_by_all: Buckets::per_minute(WRONG_PASSWORDS_A_MINUTE),
             joins: Buckets::per_minute(JOINS_A_MINUTE),

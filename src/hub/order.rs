@@ -2,6 +2,7 @@
 //! where it reaches, from the store outside the lock where it does not.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Hub;
 use super::callers::Caller;
@@ -79,7 +80,29 @@ impl Hub {
 
     /// Everything pending but one's own, within the bounds of one answer. Nothing while another
     /// answer is being handed over.
-    pub fn drain(&self, caller: Caller, limit: usize) -> Result<Option<Drain<'_>>, Refusal> {
+    /// `shows` says which of them the client is shown; the others are passed over.
+    pub fn drain(
+        &self,
+        caller: Caller,
+        limit: usize,
+        shows: impl Fn(&Entry) -> bool,
+    ) -> Result<Option<Drain<'_>>, Refusal> {
+        loop {
+            match self.take(caller, limit)? {
+                None => return Ok(None),
+                Some(mut drain) => {
+                    drain.entries.retain(|entry| shows(entry));
+                    if !drain.entries.is_empty() {
+                        return Ok(Some(drain));
+                    }
+                    // Nobody waits for that; what stands after it may be more.
+                    drain.handed();
+                }
+            }
+        }
+    }
+
+    fn take(&self, caller: Caller, limit: usize) -> Result<Option<Drain<'_>>, Refusal> {
         let Caller { room, user, .. } = caller;
         let (after, last, found) = {
             let table = &mut *self.table();
@@ -124,11 +147,6 @@ impl Hub {
         };
         if !whole {
             drain.upto = entries.last().map_or(after, |e| e.at);
-        }
-        if entries.is_empty() {
-            // Only one's own: nobody waits for that.
-            drain.handed();
-            return Ok(None);
         }
         drain.entries = entries;
         Ok(Some(drain))
@@ -184,9 +202,10 @@ impl Hub {
         limit: usize,
         bytes: usize,
     ) -> Result<Page, Refusal> {
-        let (last, found) = {
+        let (last, floor, found) = {
             let table = &mut *self.table();
-            let last = table.rooms.room(room).ok_or(Refusal::NoSuchRoom)?.last;
+            let found = table.rooms.room(room).ok_or(Refusal::NoSuchRoom)?;
+            let (last, floor) = (found.last, found.floor);
             // Memory holds the end of the order; a page before a place ends where that one says.
             let (after, end) = match span {
                 Span::After(place) => (place, last),
@@ -208,7 +227,7 @@ impl Hub {
                     newest
                 }
             });
-            (last, found)
+            (last, floor, found)
         };
         let entries = match found {
             Some(entries) => entries,
@@ -218,34 +237,64 @@ impl Hub {
             }
         };
         let (first, end) = (entries.first().map(|e| e.at), entries.last().map(|e| e.at));
-        Ok(match span {
-            Span::After(place) => {
-                let next = end.unwrap_or(place.min(last));
-                Page {
-                    entries,
-                    next,
-                    complete: place <= last,
-                    more: next < last,
-                }
-            }
-            Span::Newest => {
-                let next = first.unwrap_or(1);
-                Page {
-                    entries,
-                    next,
-                    complete: true,
-                    more: next > 1,
-                }
-            }
-            Span::Before(place) => {
-                let next = first.unwrap_or(place.min(1));
-                Page {
-                    entries,
-                    next,
-                    complete: place <= last.saturating_add(1),
-                    more: next > 1,
-                }
-            }
+        if let Span::After(place) = span {
+            let next = end.unwrap_or(place.min(last));
+            let complete = (floor..=last).contains(&place);
+            return Ok(Page {
+                entries,
+                next,
+                complete,
+                more: next < last,
+            });
+        }
+        let next = first.unwrap_or(floor + 1);
+        let more = next > floor + 1;
+        // The end of what is kept is not the beginning of the room.
+        let whole = more || floor == 0;
+        let within = match span {
+            Span::Before(place) => place <= last.saturating_add(1),
+            Span::Newest | Span::After(_) => true,
+        };
+        Ok(Page {
+            entries,
+            next,
+            complete: whole && within,
+            more,
+        })
+    }
+}
+
+/// Messages that one call of a search looks at, and for how long: a hundred thousand short ones a
+/// second on a Pi. The next call goes on.
+const SEARCH_ROWS: usize = 5_000;
+const SEARCH_TIME: Duration = Duration::from_millis(50);
+
+impl Hub {
+    /// Messages that hold a text, whatever its case, newest first. `next` is where to go on:
+    /// `before` it.
+    pub fn search(
+        &self,
+        room: RoomNo,
+        before: Place,
+        text: &str,
+        limit: usize,
+    ) -> Result<Page, Refusal> {
+        let (last, floor) = {
+            let table = self.table();
+            let room = table.rooms.room(room).ok_or(Refusal::NoSuchRoom)?;
+            (room.last, room.floor)
+        };
+        let before = before.min(last + 1);
+        let bounds = (SEARCH_ROWS, SEARCH_TIME);
+        let found = self.readers.search(room, before, text, limit, bounds);
+        let (entries, stopped) = found.map_err(unreadable)?;
+        let next = stopped.max(floor + 1);
+        let more = stopped > floor + 1;
+        Ok(Page {
+            entries,
+            next,
+            complete: more || floor == 0,
+            more,
         })
     }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::deliver::Delivery;
 use super::live::{Ear, NOTICES_KEPT, Person, Seat};
 use super::socket::{Close, Socket};
-use super::{Hub, Policy, Session, Table, recent};
+use super::{Hub, Policy, Session, Table};
 use crate::model::*;
 
 /// A command that was settled: what is to be told to everybody, and to its sender.
@@ -111,7 +111,15 @@ impl Table {
                         self.seat(entry);
                         None
                     }
-                    Body::Message(_) => None,
+                    Body::Edited { ref of, ref text } => {
+                        self.recent.amend(entry.room, of, Some(text));
+                        None
+                    }
+                    Body::Deleted { ref of } => {
+                        self.recent.amend(entry.room, of, None);
+                        None
+                    }
+                    Body::Message(_) | Body::Tombstone { .. } => None,
                 };
                 self.rooms.apply(event);
                 let hall = self.halls.entry(entry.room).or_default();
@@ -125,7 +133,7 @@ impl Table {
                 }
                 hall.ring();
                 let ears = audience.unwrap_or_else(|| hall.ears.clone());
-                self.recent.push(entry.clone(), recent::BUDGET);
+                self.recent.push(entry.clone());
                 return Some((entry.clone(), ears));
             }
             Event::UserMade(user) => {
@@ -162,6 +170,16 @@ impl Table {
                 ears.flat_map(|person| &person.ears)
                     .filter(|ear| ear.token == *token)
                     .for_each(|ear| delivery.close(ear.socket.clone(), Close::Revoked));
+            }
+            Event::Pruned { room, floor } => {
+                self.recent.prune(*room, *floor);
+                let notices = self
+                    .halls
+                    .get_mut(room)
+                    .and_then(|hall| hall.notices.as_mut());
+                notices
+                    .into_iter()
+                    .for_each(|notices| notices.retain(|e| e.at > *floor));
             }
             Event::RoomEnded { room, .. } => {
                 let members = self

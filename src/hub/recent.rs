@@ -7,13 +7,12 @@ use std::sync::Arc;
 
 use crate::model::*;
 
-/// Bytes of entries kept in memory, all rooms together: a Raspberry Pi has a gigabyte.
-pub const BUDGET: usize = 64 * 1024 * 1024;
 /// Entries kept of one room: a resume's bound, and what a drain asks for.
 const PER_ROOM: usize = MAX_RESUME as usize;
 
-#[derive(Default)]
 pub struct Recent {
+    /// Bytes of entries kept, all rooms together.
+    budget: usize,
     rooms: HashMap<RoomNo, Tail>,
     /// Rooms by their last use, least recent first: the key is `Tail::used`.
     by_use: BTreeMap<u64, RoomNo>,
@@ -30,8 +29,18 @@ struct Tail {
 }
 
 impl Recent {
+    pub fn new(budget: usize) -> Recent {
+        Recent {
+            budget,
+            rooms: HashMap::new(),
+            by_use: BTreeMap::new(),
+            uses: 0,
+            weight: 0,
+        }
+    }
+
     /// Adds the next entry of its room.
-    pub fn push(&mut self, entry: Arc<Entry>, budget: usize) {
+    pub fn push(&mut self, entry: Arc<Entry>) {
         let room = entry.room;
         let weight = entry.weight();
         let tail = self.rooms.entry(room).or_default();
@@ -45,7 +54,7 @@ impl Recent {
             self.weight -= old.weight();
         }
         self.touch(room);
-        while self.weight > budget {
+        while self.weight > self.budget {
             let Some((_, room)) = self.by_use.pop_first() else {
                 break;
             };
@@ -66,6 +75,50 @@ impl Recent {
         if let Some(tail) = self.rooms.remove(&room) {
             self.by_use.remove(&tail.used);
             self.weight -= tail.weight;
+        }
+    }
+
+    /// Entries up to a place are no longer kept.
+    pub fn prune(&mut self, room: RoomNo, floor: Place) {
+        let Some(tail) = self.rooms.get_mut(&room) else {
+            return;
+        };
+        while tail.entries.front().is_some_and(|entry| entry.at <= floor) {
+            let gone = tail.entries.pop_front().map_or(0, |entry| entry.weight());
+            tail.weight -= gone;
+            self.weight -= gone;
+        }
+    }
+
+    /// A message said at `of.seq` has another text, or none: every entry that shows it follows.
+    pub fn amend(&mut self, room: RoomNo, of: &Target, text: Option<&Arc<str>>) {
+        let Some(tail) = self.rooms.get_mut(&room) else {
+            return;
+        };
+        for entry in &mut tail.entries {
+            let body = match (&entry.body, text) {
+                (Body::Message(m), Some(text)) if entry.at == of.seq => Body::Message(Message {
+                    text: text.clone(),
+                    modified: true,
+                    ..m.clone()
+                }),
+                (Body::Message(m), None) if entry.at == of.seq => Body::Tombstone { uuid: m.uuid },
+                (Body::Edited { of: same, .. }, Some(text)) if same.seq == of.seq => Body::Edited {
+                    of: same.clone(),
+                    text: text.clone(),
+                },
+                (Body::Edited { of: same, .. }, None) if same.seq == of.seq => {
+                    Body::Deleted { of: same.clone() }
+                }
+                _ => continue,
+            };
+            let before = entry.weight();
+            *entry = Arc::new(Entry {
+                body,
+                ..Entry::clone(entry)
+            });
+            tail.weight = tail.weight + entry.weight() - before;
+            self.weight = self.weight + entry.weight() - before;
         }
     }
 
@@ -114,10 +167,10 @@ mod tests {
 
     #[test]
     fn what_memory_does_not_reach_is_not_passed_off_as_nothing() {
-        let mut recent = Recent::default();
+        let mut recent = Recent::new(1 << 20);
         assert_eq!(after(&mut recent, 1, 0, 3), None);
         assert_eq!(after(&mut recent, 1, 3, 3), Some(vec![]));
-        (4..=6).for_each(|at| recent.push(entry(1, at), BUDGET));
+        (4..=6).for_each(|at| recent.push(entry(1, at)));
         assert_eq!(after(&mut recent, 1, 2, 6), None);
         assert_eq!(after(&mut recent, 1, 3, 6), Some(vec![4, 5, 6]));
         assert_eq!(after(&mut recent, 1, 5, 6), Some(vec![6]));
@@ -126,11 +179,11 @@ mod tests {
 
     #[test]
     fn the_room_used_longest_ago_goes_first() {
-        let mut recent = Recent::default();
         let budget = 3 * entry(1, 1).weight();
-        (1..=3).for_each(|room| recent.push(entry(room, 1), budget));
+        let mut recent = Recent::new(budget);
+        (1..=3).for_each(|room| recent.push(entry(room, 1)));
         assert_eq!(after(&mut recent, 1, 0, 1), Some(vec![1]));
-        recent.push(entry(4, 1), budget);
+        recent.push(entry(4, 1));
         assert_eq!(after(&mut recent, 2, 0, 1), None);
         assert_eq!(after(&mut recent, 1, 0, 1), Some(vec![1]));
         assert_eq!(recent.weight, budget);

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
-use super::{Known, Member, Room, Rooms, skeleton};
+use super::{Known, Member, Room, Rooms, digest, skeleton};
 use crate::model::*;
 
 impl Room {
@@ -10,6 +10,7 @@ impl Room {
         Room {
             head,
             last: 0,
+            floor: 0,
             members: BTreeMap::new(),
             seats: HashMap::new(),
             names: HashMap::new(),
@@ -43,7 +44,7 @@ impl Rooms {
                 }
             }
             Event::RoomMade(head) => {
-                self.put_room(head.clone(), 0);
+                self.put_room(head.clone(), 0, 0);
                 self.spoken.complete.insert(head.no);
             }
             Event::RoomEnded { room, .. } => {
@@ -55,6 +56,11 @@ impl Rooms {
                             known.rooms.remove(&room.head.no);
                         }
                     }
+                }
+            }
+            Event::Pruned { room, floor } => {
+                if let Some(room) = self.rooms.get_mut(room) {
+                    room.floor = *floor;
                 }
             }
             Event::Entry(entry) => self.apply_entry(entry),
@@ -78,6 +84,12 @@ impl Rooms {
         room.last = entry.at;
         match &entry.body {
             Body::Message(message) => self.spoken.add(entry, message),
+            Body::Edited { of, text } => {
+                self.spoken.change(entry.room, of, Some(digest(text)));
+            }
+            Body::Deleted { of } => self.spoken.change(entry.room, of, None),
+            // What a message becomes; never an event.
+            Body::Tombstone { .. } => {}
             Body::Joined { .. } => {
                 let member = Member {
                     user: entry.user,
@@ -117,13 +129,14 @@ impl Rooms {
         }
     }
 
-    pub fn put_room(&mut self, head: RoomHead, last: Place) {
+    pub fn put_room(&mut self, head: RoomHead, last: Place, floor: Place) {
         self.next_room = self.next_room.max(head.no.0 + 1);
         self.room_ids.insert(head.id, head.no);
         self.rooms.insert(
             head.no,
             Room {
                 last,
+                floor,
                 ..Room::new(head)
             },
         );

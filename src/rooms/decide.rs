@@ -76,7 +76,8 @@ impl Rooms {
             } => {
                 let (room, known, member) = self.seated(*room, *user)?;
                 let earlier = self.spoken.find(room.head.no, *uuid).or(recalled.as_ref());
-                if let Some(earlier) = earlier.filter(|_| *given) {
+                let kept = |earlier: &&Spoken| *given && earlier.at > room.floor;
+                if let Some(earlier) = earlier.filter(kept) {
                     if earlier.user != *user || earlier.digest != digest(text) {
                         return Err(Refusal::UuidTaken);
                     }
@@ -108,6 +109,60 @@ impl Rooms {
                     sent: entry.sent,
                 };
                 Ok((vec![Event::Entry(Arc::new(entry))], reply))
+            }
+            Act::Edit {
+                room,
+                user,
+                uuid,
+                text,
+                recalled,
+            } => {
+                let (room, known, member) = self.seated(*room, *user)?;
+                let earlier = self.spoken.find(room.head.no, *uuid).or(recalled.as_ref());
+                let earlier = earlier.filter(|e| e.now.is_some() && e.at > room.floor);
+                let earlier = earlier.ok_or(Refusal::NoSuchMessage)?;
+                if earlier.user != *user {
+                    return Err(Refusal::NotYours);
+                }
+                check_text(text)?;
+                if earlier.now == Some(digest(text)) {
+                    return Ok((vec![], Reply::Ok));
+                }
+                let (of, text) = (target(*uuid, earlier), text.clone());
+                let body = Body::Edited { of, text };
+                let entry = room.next_entry(room.last, now, &known.user, &member.name, body);
+                Ok((vec![Event::Entry(Arc::new(entry))], Reply::Ok))
+            }
+            Act::Delete {
+                room,
+                user,
+                uuid,
+                recalled,
+            } => {
+                let (room, known, member) = self.seated(*room, *user)?;
+                let earlier = self.spoken.find(room.head.no, *uuid).or(recalled.as_ref());
+                let earlier = earlier.filter(|e| e.at > room.floor);
+                let earlier = earlier.ok_or(Refusal::NoSuchMessage)?;
+                if earlier.user != *user && room.head.owner != *user {
+                    return Err(Refusal::NotYours);
+                }
+                if earlier.now.is_none() {
+                    return Ok((vec![], Reply::Ok));
+                }
+                let body = Body::Deleted {
+                    of: target(*uuid, earlier),
+                };
+                let entry = room.next_entry(room.last, now, &known.user, &member.name, body);
+                Ok((vec![Event::Entry(Arc::new(entry))], Reply::Ok))
+            }
+            Act::Prune { room, floor } => {
+                let room = self.rooms.get(room).ok_or(Refusal::NoSuchRoom)?;
+                let further = *floor > room.floor && *floor <= room.last;
+                let pruned = Event::Pruned {
+                    room: room.head.no,
+                    floor: *floor,
+                };
+                Ok((further.then_some(pruned).into_iter().collect(), Reply::Ok))
             }
             Act::Seal { user } => {
                 let known = self.users.get(user).ok_or(Refusal::BadToken)?;
@@ -396,6 +451,17 @@ impl Rooms {
 
 fn default_name(stem: &str, id: Uuid) -> Arc<str> {
     format!("{stem}{}", &id.simple().to_string()[..5]).into()
+}
+
+fn target(uuid: Uuid, spoken: &Spoken) -> Target {
+    Target {
+        uuid,
+        seq: spoken.at,
+        author: spoken.user,
+        said: spoken.sent,
+        reply: spoken.reply,
+        origin: spoken.digest,
+    }
 }
 
 fn check_text(text: &str) -> Result<(), Refusal> {

@@ -55,6 +55,8 @@ pub struct Room {
     pub head: RoomHead,
     /// The last place taken.
     pub last: Place,
+    /// Entries up to this place are no longer kept.
+    pub floor: Place,
     /// In join order: the key is the place of the member's join notice.
     pub members: BTreeMap<Place, Member>,
     seats: HashMap<UserNo, Place>,

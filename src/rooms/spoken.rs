@@ -9,9 +9,9 @@ use crate::model::*;
 /// The newest `SPOKEN_KEPT` messages of all rooms by their uuids.
 #[derive(Clone, Debug, Default)]
 pub(super) struct SpokenMemory {
-    by_uuid: HashMap<(RoomNo, Uuid), Spoken>,
+    pub(super) by_uuid: HashMap<(RoomNo, Uuid), Spoken>,
     /// Keys of `by_uuid`, oldest first.
-    order: VecDeque<(RoomNo, Uuid)>,
+    pub(super) order: VecDeque<(RoomNo, Uuid)>,
     /// Rooms made since the start of which nothing was forgotten: a uuid not found is a new one.
     pub complete: HashSet<RoomNo>,
 }
@@ -21,16 +21,38 @@ impl SpokenMemory {
         self.by_uuid.get(&(room, uuid))
     }
 
+    /// A message was said.
     pub fn add(&mut self, entry: &Entry, message: &Message) {
-        let key = (entry.room, message.uuid);
-        let digest = digest(&message.text);
+        let said = digest(&message.text);
         let spoken = Spoken {
             user: entry.user,
             at: entry.at,
             sent: entry.sent,
-            digest,
+            digest: said,
+            now: Some(said),
+            reply: message.reply,
         };
-        self.by_uuid.insert(key, spoken);
+        self.put((entry.room, message.uuid), spoken);
+    }
+
+    /// It was edited or deleted: remembered anew, also when it had been forgotten, so that what
+    /// the store still says of it in this batch is not asked.
+    pub fn change(&mut self, room: RoomNo, target: &Target, now: Option<Digest>) {
+        let spoken = Spoken {
+            user: target.author,
+            at: target.seq,
+            sent: target.said,
+            digest: target.origin,
+            now,
+            reply: target.reply,
+        };
+        self.put((room, target.uuid), spoken);
+    }
+
+    fn put(&mut self, key: (RoomNo, Uuid), spoken: Spoken) {
+        if self.by_uuid.insert(key, spoken).is_some() {
+            return;
+        }
         self.order.push_back(key);
         if self.order.len() > SPOKEN_KEPT
             && let Some(old) = self.order.pop_front()

@@ -262,6 +262,9 @@ fn places(events: &[Event]) -> Vec<(Place, &str, &str)> {
         Body::Message(_) => "says",
         Body::Joined { .. } => "joins",
         Body::Left { .. } => "leaves",
+        Body::Edited { .. } => "edits",
+        Body::Deleted { .. } => "deletes",
+        Body::Tombstone { .. } => "is gone",
     };
     entries.map(|e| (e.at, &*e.name, place(e))).collect()
 }
@@ -416,6 +419,8 @@ fn a_recalled_uuid_counts_where_memory_has_forgotten() {
         at: 1,
         sent: 5,
         digest: digest("hello"),
+        now: Some(digest("hello")),
+        reply: None,
     };
     let recalled = |user, text| say_recalling(room, user, id(900), text, Some(spoken));
     let (events, reply) = house.ok(recalled(owner, "hello"));
@@ -435,7 +440,7 @@ fn the_store_is_asked_only_about_uuids_that_may_have_been_forgotten() {
         id: id(800),
         ..house.rooms.room(room).unwrap().head.clone()
     };
-    house.rooms.put_room(head, 7);
+    house.rooms.put_room(head, 7, 0);
     let member = Member {
         user: owner,
         name: "owner".into(),
@@ -945,7 +950,7 @@ fn rows_may_be_loaded_in_any_order() {
     for n in [30, 20] {
         let mut head = head.clone();
         (head.no, head.id) = (RoomNo(n.into()), id(n));
-        house.rooms.put_room(head, 5);
+        house.rooms.put_room(head, 5, 0);
         let mut user = user.clone();
         (user.no, user.id) = (UserNo(n.into()), id(n));
         house.rooms.put_user(user);

@@ -349,7 +349,7 @@ impl Store {
             },
         )?;
         let sql = "SELECT no, id, name, secret, secret_version, listed, owner, created,
-                     max(floor, coalesce((SELECT max(at) FROM entries WHERE room = no), 0))
+                     max(floor, coalesce((SELECT max(at) FROM entries WHERE room = no), 0)), floor
                    FROM rooms WHERE ended IS NULL ORDER BY no";
         each(db, sql, |row| {
             let head = RoomHead {
@@ -362,7 +362,8 @@ impl Store {
                 owner: UserNo(row.get(6)?),
                 created: row.get(7)?,
             };
-            rooms.put_room(head, row.get::<_, i64>(8)? as Place);
+            let (last, floor): (i64, i64) = (row.get(8)?, row.get(9)?);
+            rooms.put_room(head, last as Place, floor as Place);
             Ok(())
         })?;
         each(

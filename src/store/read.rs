@@ -1,12 +1,13 @@
 //! Reading back: pages of the order, notices, users. On connections of its own.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::Source;
-use super::rows::{ENTRY_COLUMNS, entry_of, user_of};
+use super::rows::{ENTRY_COLUMNS, entry_of, has_text, user_of};
 use crate::model::*;
 
 /// Connections for reading. Each costs up to 2 MB of page cache; reads are short.
@@ -115,7 +116,7 @@ impl Readers {
     ) -> rusqlite::Result<Vec<Arc<Entry>>> {
         self.with(|db| {
             let mut select = db.prepare_cached(&format!(
-                "SELECT {ENTRY_COLUMNS} WHERE e.room = ?1 AND e.kind <> 1 AND e.at <= ?3
+                "SELECT {ENTRY_COLUMNS} WHERE e.room = ?1 AND e.kind IN (2, 3) AND e.at <= ?3
                  ORDER BY e.at DESC LIMIT ?2"
             ))?;
             let rows = select.query_map(params![room.0, limit as i64, last as i64], entry_of)?;
@@ -124,6 +125,42 @@ impl Readers {
                 .collect::<Result<Vec<_>, _>>()?;
             entries.reverse();
             Ok(entries)
+        })
+    }
+
+    /// Messages that hold a text, whatever its case, the newest first: from before a place, looking
+    /// at no more than `rows` messages and for no longer than `time`. And where it stopped: 0 at
+    /// the beginning of the room.
+    pub fn search(
+        &self,
+        room: RoomNo,
+        before: Place,
+        text: &str,
+        limit: usize,
+        bounds: (usize, Duration),
+    ) -> rusqlite::Result<(Vec<Arc<Entry>>, Place)> {
+        let (rows, time) = bounds;
+        let (lowercase, until) = (text.to_lowercase(), Instant::now() + time);
+        self.with(|db| {
+            let mut select = db.prepare_cached(&format!(
+                "SELECT {ENTRY_COLUMNS} WHERE e.room = ?1 AND e.at < ?2 AND e.kind = 1
+                 ORDER BY e.at DESC LIMIT ?3"
+            ))?;
+            let before = i64::try_from(before).unwrap_or(i64::MAX);
+            let mut found = select.query(params![room.0, before, rows as i64])?;
+            let (mut hits, mut at, mut seen) = (vec![], 0, 0);
+            while let Some(row) = found.next()? {
+                at = row.get::<_, i64>(1)? as Place;
+                seen += 1;
+                if has_text(row.get_ref(8)?.as_str()?, &lowercase)? {
+                    hits.push(Arc::new(entry_of(row)?));
+                }
+                if hits.len() == limit || Instant::now() >= until {
+                    return Ok((hits, at));
+                }
+            }
+            // Fewer than were asked for: that was the beginning.
+            Ok((hits, if seen < rows { 0 } else { at }))
         })
     }
 

@@ -23,6 +23,9 @@ pub(super) fn user_of(row: &Row) -> rusqlite::Result<User> {
 const KIND_MESSAGE: i64 = 1;
 const KIND_JOINED: i64 = 2;
 const KIND_LEFT: i64 = 3;
+pub(super) const KIND_TOMBSTONE: i64 = 4;
+const KIND_EDITED: i64 = 5;
+const KIND_DELETED: i64 = 6;
 
 #[derive(Serialize, Deserialize)]
 struct MessageBody<'a> {
@@ -30,6 +33,17 @@ struct MessageBody<'a> {
     text: std::borrow::Cow<'a, str>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     reply: Option<Place>,
+}
+
+/// Of an edit or a deletion: what is still known when the message itself is pruned.
+#[derive(Serialize, Deserialize)]
+struct TargetBody {
+    uuid: Uuid,
+    author: i64,
+    said: Nanos,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reply: Option<Place>,
+    origin: Digest,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -47,33 +61,71 @@ fn body<'a, T: Deserialize<'a>>(text: &'a str) -> rusqlite::Result<T> {
     })
 }
 
-/// `kind` and `body` of an entry.
-pub(super) fn kind_and_body(entry: &Body) -> rusqlite::Result<(i64, String)> {
-    Ok(match entry {
-        Body::Message(m) => {
-            let body = MessageBody {
-                text: m.text.as_ref().into(),
-                reply: m.reply,
-            };
-            (KIND_MESSAGE, json(&body)?)
-        }
-        Body::Joined { avatar } => (KIND_JOINED, json(&NoticeBody { avatar: *avatar })?),
-        Body::Left { avatar } => (KIND_LEFT, json(&NoticeBody { avatar: *avatar })?),
+/// `kind`, `body` and `target` of an entry.
+pub(super) fn kind_body_target(entry: &Body) -> rusqlite::Result<(i64, String, Option<i64>)> {
+    let target = |of: &Target| {
+        let body = TargetBody {
+            uuid: of.uuid,
+            author: of.author.0,
+            said: of.said,
+            reply: of.reply,
+            origin: of.origin,
+        };
+        json(&body).map(|body| (body, Some(of.seq as i64)))
+    };
+    let (kind, (body, target)) = match entry {
+        Body::Message(m) => (KIND_MESSAGE, (message_body(&m.text, m.reply)?, None)),
+        Body::Joined { avatar } => (KIND_JOINED, (json(&NoticeBody { avatar: *avatar })?, None)),
+        Body::Left { avatar } => (KIND_LEFT, (json(&NoticeBody { avatar: *avatar })?, None)),
+        Body::Tombstone { .. } => (KIND_TOMBSTONE, ("{}".into(), None)),
+        Body::Edited { of, .. } => (KIND_EDITED, target(of)?),
+        Body::Deleted { of } => (KIND_DELETED, target(of)?),
+    };
+    Ok((kind, body, target))
+}
+
+pub(super) fn message_body(text: &str, reply: Option<Place>) -> rusqlite::Result<String> {
+    json(&MessageBody {
+        text: text.into(),
+        reply,
     })
 }
 
-/// The digest of the text in a message's `body`.
-pub(super) fn text_digest(text: &str) -> rusqlite::Result<Digest> {
-    Ok(digest(&body::<MessageBody>(text)?.text))
+/// The digest of the text in a message's `body`, and what it answers.
+pub(super) fn text_digest(text: &str) -> rusqlite::Result<(Digest, Option<Place>)> {
+    let MessageBody { text, reply } = body(text)?;
+    Ok((digest(&text), reply))
 }
 
-/// What `entry_of` reads, and where from.
+/// Whether a message's `body` holds some text, whatever its case.
+pub(super) fn has_text(text: &str, lowercase: &str) -> rusqlite::Result<bool> {
+    Ok(body::<MessageBody>(text)?
+        .text
+        .to_lowercase()
+        .contains(lowercase))
+}
+
+/// What `entry_of` reads, and where from: the entry, its sender, and the message that it is about.
 pub(super) const ENTRY_COLUMNS: &str =
     "e.room, e.at, e.kind, e.sender, u.id, e.name, e.sent, e.uuid, e.body,
-    e.origin IS NOT NULL FROM entries e JOIN users u ON u.no = e.sender";
+    e.origin IS NOT NULL, e.target, t.kind, t.body
+    FROM entries e JOIN users u ON u.no = e.sender
+    LEFT JOIN entries t ON t.room = e.room AND t.at = e.target";
 
 pub(super) fn entry_of(row: &Row) -> rusqlite::Result<Entry> {
     let text = row.get_ref(8)?.as_str()?;
+    let uuid = || row.get::<_, [u8; 16]>(7).map(Uuid::from_bytes);
+    let target = || -> rusqlite::Result<Target> {
+        let of: TargetBody = body(text)?;
+        Ok(Target {
+            uuid: of.uuid,
+            seq: row.get::<_, i64>(10)? as Place,
+            author: UserNo(of.author),
+            said: of.said,
+            reply: of.reply,
+            origin: of.origin,
+        })
+    };
     let body = match row.get::<_, i64>(2)? {
         KIND_JOINED => Body::Joined {
             avatar: body::<NoticeBody>(text)?.avatar,
@@ -81,10 +133,20 @@ pub(super) fn entry_of(row: &Row) -> rusqlite::Result<Entry> {
         KIND_LEFT => Body::Left {
             avatar: body::<NoticeBody>(text)?.avatar,
         },
+        KIND_TOMBSTONE => Body::Tombstone { uuid: uuid()? },
+        // The newest text, wherever it was given; none if the message is deleted or pruned.
+        KIND_EDITED if row.get::<_, Option<i64>>(11)? == Some(KIND_MESSAGE) => Body::Edited {
+            of: target()?,
+            text: body::<MessageBody>(row.get_ref(12)?.as_str()?)?
+                .text
+                .as_ref()
+                .into(),
+        },
+        KIND_EDITED | KIND_DELETED => Body::Deleted { of: target()? },
         _ => {
             let MessageBody { text, reply } = body(text)?;
             Body::Message(Message {
-                uuid: row.get::<_, [u8; 16]>(7).map(Uuid::from_bytes)?,
+                uuid: uuid()?,
                 text: text.as_ref().into(),
                 reply,
                 modified: row.get(9)?,

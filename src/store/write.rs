@@ -109,6 +109,12 @@ impl Store {
                 )?;
                 self.run("DELETE FROM members WHERE room = ?1", [room.0])?;
             }
+            Event::Pruned { room, floor } => {
+                let sql = "UPDATE rooms SET floor = ?2 WHERE no = ?1";
+                self.run(sql, [room.0, *floor as i64])?;
+                let sql = "DELETE FROM entries WHERE room = ?1 AND at <= ?2";
+                self.run(sql, [room.0, *floor as i64])?;
+            }
             Event::Entry(entry) => self.write_entry(entry)?,
             Event::Requested { request, done } => {
                 self.run(
@@ -131,11 +137,11 @@ impl Store {
     }
 
     fn write_entry(&self, e: &Entry) -> rusqlite::Result<()> {
-        let (kind, body) = rows::kind_and_body(&e.body)?;
+        let (kind, body, target) = rows::kind_body_target(&e.body)?;
         let uuid = e.message().map(|m| m.uuid.into_bytes());
         self.run(
-            "INSERT INTO entries (room, at, kind, sender, name, sent, uuid, body)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            "INSERT INTO entries (room, at, kind, sender, name, sent, uuid, target, body)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
             params![
                 e.room.0,
                 e.at as i64,
@@ -144,11 +150,23 @@ impl Store {
                 e.name,
                 e.sent,
                 uuid,
+                target,
                 body
             ],
         )?;
         match &e.body {
-            Body::Message(_) => {}
+            Body::Message(_) | Body::Tombstone { .. } => {}
+            Body::Edited { of, text } => {
+                let body = rows::message_body(text, of.reply)?;
+                let sql = "UPDATE entries SET body = ?3, origin = ?4 WHERE room = ?1 AND at = ?2";
+                self.run(sql, params![e.room.0, of.seq as i64, body, of.origin])?;
+            }
+            Body::Deleted { of } => {
+                let sql = "UPDATE entries SET kind = ?3, body = '{}', origin = ?4
+                           WHERE room = ?1 AND at = ?2";
+                let tombstone = rows::KIND_TOMBSTONE;
+                self.run(sql, params![e.room.0, of.seq as i64, tombstone, of.origin])?;
+            }
             Body::Joined { .. } => {
                 self.run(
                     "INSERT INTO members (room, user, joined, name, cursor)
@@ -194,35 +212,37 @@ impl Store {
     /// A message by its uuid, for the repetition rule.
     pub fn recall(&self, room: RoomNo, uuid: Uuid) -> rusqlite::Result<Option<Spoken>> {
         let mut get = self.db.prepare_cached(
-            "SELECT sender, at, sent, origin, body FROM entries WHERE room = ?1 AND uuid = ?2",
+            "SELECT sender, at, sent, origin, body, kind FROM entries WHERE room = ?1 AND uuid = ?2",
         )?;
         let found = get.query_row(params![room.0, uuid.as_bytes()], |row| {
             let origin: Option<Digest> = row.get(3)?;
-            let digest = match origin {
-                Some(origin) => origin,
-                None => rows::text_digest(row.get_ref(4)?.as_str()?)?,
+            let (now, reply) = match row.get::<_, i64>(5)? {
+                rows::KIND_TOMBSTONE => (None, None),
+                _ => {
+                    let (now, reply) = rows::text_digest(row.get_ref(4)?.as_str()?)?;
+                    (Some(now), reply)
+                }
             };
-            let (user, at) = (UserNo(row.get(0)?), row.get::<_, i64>(1)? as Place);
             Ok(Spoken {
-                user,
-                at,
+                user: UserNo(row.get(0)?),
+                at: row.get::<_, i64>(1)? as Place,
                 sent: row.get(2)?,
-                digest,
+                // A deleted message has its origin; one without was never changed.
+                digest: origin.or(now).unwrap_or_default(),
+                now,
+                reply,
             })
         });
         found.optional()
     }
 
     /// Deletes some entries of ended rooms: at most `rows`. False when there is nothing to do.
-    pub fn prune(&mut self, rows: usize) -> rusqlite::Result<bool> {
+    pub fn clear_ended(&mut self, rows: usize) -> rusqlite::Result<bool> {
         let sql = "SELECT no FROM rooms WHERE ended IS NOT NULL LIMIT 1";
-        let Some(room) = self
-            .db
-            .query_row(sql, [], |r| r.get::<_, i64>(0))
-            .optional()?
-        else {
-            return Ok(false);
-        };
+        let mut ended = self.db.prepare_cached(sql)?;
+        let found = ended.query_row([], |row| row.get::<_, i64>(0)).optional()?;
+        drop(ended);
+        let Some(room) = found else { return Ok(false) };
         self.within(|store| {
             let sql = "DELETE FROM entries WHERE room = ?1 AND at <= (SELECT max(at) FROM
                          (SELECT at FROM entries WHERE room = ?1 ORDER BY at LIMIT ?2))";
@@ -232,6 +252,28 @@ impl Store {
             store.db.execute_batch("PRAGMA incremental_vacuum(64)")
         })?;
         Ok(true)
+    }
+
+    /// Of the `rows` entries after a place, the last one of those sent before a time that stand
+    /// together at the front: up to there a room can be pruned.
+    pub fn old_until(
+        &self,
+        room: RoomNo,
+        floor: Place,
+        before: Nanos,
+        rows: usize,
+    ) -> rusqlite::Result<Option<Place>> {
+        let sql = "SELECT at, sent FROM entries WHERE room = ?1 AND at > ?2 ORDER BY at LIMIT ?3";
+        let mut select = self.db.prepare_cached(sql)?;
+        let mut found = select.query(params![room.0, floor as i64, rows as i64])?;
+        let mut until = None;
+        while let Some(row) = found.next()? {
+            if row.get::<_, Nanos>(1)? >= before {
+                break;
+            }
+            until = Some(row.get::<_, i64>(0)? as Place);
+        }
+        Ok(until)
     }
 }
 

@@ -17,6 +17,8 @@ pub fn word(refusal: &Refusal) -> &'static str {
         Refusal::Banned => "banned",
         Refusal::NoSuchRoom => "room_not_found",
         Refusal::NoSuchUser => "user_not_found",
+        Refusal::NoSuchMessage => "message_not_found",
+        Refusal::NotYours => "not_yours",
         Refusal::NotMember => "not_a_member",
         Refusal::PrivateRoom => "room_private",
         Refusal::WrongPassword => "wrong_password",
@@ -39,9 +41,9 @@ pub fn number(refusal: &Refusal) -> u8 {
         | Refusal::UnsupportedContent(_)
         | Refusal::BadName(..)
         | Refusal::BadPassword => 2,
-        Refusal::NoSuchRoom | Refusal::NoSuchUser => 3,
+        Refusal::NoSuchRoom | Refusal::NoSuchUser | Refusal::NoSuchMessage => 3,
         Refusal::NotMember => 4,
-        Refusal::Banned => 5,
+        Refusal::Banned | Refusal::NotYours => 5,
         Refusal::BadText => 6,
         Refusal::TooFast { .. } | Refusal::Busy => 7,
         Refusal::UuidTaken => 8,
@@ -64,8 +66,12 @@ pub fn status(refusal: &Refusal) -> u16 {
         Refusal::TokenRequired | Refusal::BadToken | Refusal::OthersToken | Refusal::WrongLogin => {
             401
         }
-        Refusal::Banned | Refusal::NotMember | Refusal::PrivateRoom | Refusal::WrongPassword => 403,
-        Refusal::NoSuchRoom | Refusal::NoSuchUser => 404,
+        Refusal::Banned
+        | Refusal::NotYours
+        | Refusal::NotMember
+        | Refusal::PrivateRoom
+        | Refusal::WrongPassword => 403,
+        Refusal::NoSuchRoom | Refusal::NoSuchUser | Refusal::NoSuchMessage => 404,
         Refusal::NameTaken { .. }
         | Refusal::UsernameTaken
         | Refusal::UuidTaken
@@ -147,6 +153,14 @@ pub fn sentence(refusal: &Refusal, lang: Lang) -> String {
         Refusal::Banned => ("该用户已被封禁".into(), "This user is banned.".into()),
         Refusal::NoSuchRoom => ("房间不存在".into(), "There is no such room.".into()),
         Refusal::NoSuchUser => ("用户不存在".into(), "There is no such user.".into()),
+        Refusal::NoSuchMessage => (
+            "消息不存在或已被删除".into(),
+            "There is no such message, or it was deleted.".into(),
+        ),
+        Refusal::NotYours => (
+            "这是其他人的消息".into(),
+            "This is somebody else's message.".into(),
+        ),
         Refusal::NotMember => (
             "用户不在该房间中，请先加入房间".into(),
             "This user is not in the room; join it first.".into(),
@@ -260,6 +274,8 @@ mod tests {
             Banned => Banned, ("banned", 5, 403);
             NoSuchRoom => NoSuchRoom, ("room_not_found", 3, 404);
             NoSuchUser => NoSuchUser, ("user_not_found", 3, 404);
+            NoSuchMessage => NoSuchMessage, ("message_not_found", 3, 404);
+            NotYours => NotYours, ("not_yours", 5, 403);
             NotMember => NotMember, ("not_a_member", 4, 403);
             PrivateRoom => PrivateRoom, ("room_private", 13, 403);
             WrongPassword => WrongPassword, ("wrong_password", 10, 403);

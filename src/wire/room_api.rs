@@ -369,7 +369,8 @@ struct EntryOut<'a> {
     user_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     content_type: Option<&'a str>,
-    content: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content: Option<String>,
     r#type: &'a str,
     at: Place,
     sent: String,
@@ -385,14 +386,24 @@ struct EntryOut<'a> {
     reply: Option<Place>,
 }
 
+/// Whether a client that speaks `v` is shown an entry: edits, deletions and what they leave behind
+/// are not in the document.
+pub fn shows(entry: &Entry, v: Option<u64>) -> bool {
+    match entry.body {
+        Body::Message(_) | Body::Joined { .. } | Body::Left { .. } => true,
+        Body::Edited { .. } | Body::Deleted { .. } | Body::Tombstone { .. } => v.is_some(),
+    }
+}
+
 fn notice_out(entry: &Entry, lang: Lang) -> EntryOut<'_> {
     let name = &entry.name;
     let content = match (&entry.body, lang) {
-        (Body::Message(message), _) => message.text.to_string(),
-        (Body::Joined { .. }, Lang::Zh) => format!("{name}加入了房间"),
-        (Body::Joined { .. }, Lang::En) => format!("{name} joined the room"),
-        (Body::Left { .. }, Lang::Zh) => format!("{name}离开了房间"),
-        (Body::Left { .. }, Lang::En) => format!("{name} left the room"),
+        (Body::Joined { .. }, Lang::Zh) => Some(format!("{name}加入了房间")),
+        (Body::Joined { .. }, Lang::En) => Some(format!("{name} joined the room")),
+        (Body::Left { .. }, Lang::Zh) => Some(format!("{name}离开了房间")),
+        (Body::Left { .. }, Lang::En) => Some(format!("{name} left the room")),
+        (Body::Message(_) | Body::Edited { .. }, _) => entry.text().map(|text| text.to_string()),
+        (Body::Deleted { .. } | Body::Tombstone { .. }, _) => None,
     };
     EntryOut {
         user_id: None,
@@ -411,25 +422,31 @@ fn notice_out(entry: &Entry, lang: Lang) -> EntryOut<'_> {
 
 fn entry_out(entry: &Entry, lang: Lang) -> EntryOut<'_> {
     let out = notice_out(entry, lang);
-    let Some(message) = entry.message() else {
-        return out;
+    // Type, uuid, place where it was said, whether it has another text, what it answers.
+    let (r#type, uuid, seq, modified, reply) = match &entry.body {
+        Body::Joined { .. } | Body::Left { .. } => return out,
+        Body::Message(m) => ("message", m.uuid, entry.at, Some(m.modified), m.reply),
+        Body::Edited { of, .. } => ("edited", of.uuid, of.seq, Some(true), of.reply),
+        Body::Deleted { of } => ("deleted", of.uuid, of.seq, None, None),
+        Body::Tombstone { uuid } => ("deleted", *uuid, entry.at, None, None),
     };
     EntryOut {
         user_id: Some(entry.user_id.simple().to_string()),
-        content_type: Some("text"),
-        r#type: "message",
-        uuid: Some(message.uuid),
-        seq: Some(entry.at),
+        content_type: out.content.is_some().then_some("text"),
+        r#type,
+        uuid: Some(uuid),
+        seq: Some(seq),
         user_name: Some(&entry.name),
-        modified: Some(message.modified),
-        reply: message.reply,
+        modified,
+        reply,
         ..out
     }
 }
 
 /// The answer of a fetch; with a cursor one also tells `next`, `epoch` and `complete`.
 pub fn fetched(lang: Lang, v: Option<u64>, page: &Page, cursor_epoch: Option<&str>) -> String {
-    let data: Vec<_> = page.entries.iter().map(|e| entry_out(e, lang)).collect();
+    let shown = page.entries.iter().filter(|e| shows(e, v));
+    let data: Vec<_> = shown.map(|e| entry_out(e, lang)).collect();
     let cursor = cursor_epoch.map(|epoch| Cursor {
         next: page.next,
         epoch,

@@ -65,6 +65,15 @@ pub enum Call {
     Leave {
         room: RoomRef,
     },
+    Edit {
+        room: RoomRef,
+        uuid: Uuid,
+        text: String,
+    },
+    Delete {
+        room: RoomRef,
+        uuid: Uuid,
+    },
     Members {
         room: RoomRef,
     },
@@ -138,6 +147,8 @@ pub fn parse(text: &str) -> Incoming {
             fields.room("room").map(|room| Call::Typing { room }),
         ),
         "history" => ask("history", history(&fields)),
+        "edit" => ask("edit", edit(&fields)),
+        "delete" => ask("delete", delete(&fields)),
         other => Incoming::Bad(format!(
             "There is no request of type {:?}.",
             shortened(other)
@@ -155,8 +166,30 @@ fn resume(fields: &Fields) -> Result<Resume, Refusal> {
 }
 
 fn say(fields: &Fields) -> Result<Say, Refusal> {
-    let uuid = need(fields.uuid("uuid")?, "uuid", Want::Uuid)?;
-    let room = fields.room("room")?;
+    Ok(Say {
+        uuid: uuid(fields)?,
+        room: fields.room("room")?,
+        text: text(fields)?,
+        reply: fields.number("reply")?,
+    })
+}
+
+fn edit(fields: &Fields) -> Result<Call, Refusal> {
+    let (uuid, room, text) = (uuid(fields)?, fields.room("room")?, text(fields)?);
+    Ok(Call::Edit { room, uuid, text })
+}
+
+fn delete(fields: &Fields) -> Result<Call, Refusal> {
+    let (uuid, room) = (uuid(fields)?, fields.room("room")?);
+    Ok(Call::Delete { room, uuid })
+}
+
+fn uuid(fields: &Fields) -> Result<Uuid, Refusal> {
+    need(fields.uuid("uuid")?, "uuid", Want::Uuid)
+}
+
+/// The text of `data`, which is the document's `MessageContent`.
+fn text(fields: &Fields) -> Result<String, Refusal> {
     let data = fields.object("data")?;
     match data.text("data.type")? {
         Some("Text") => {}
@@ -168,13 +201,7 @@ fn say(fields: &Fields) -> Result<Say, Refusal> {
             });
         }
     }
-    let text = need(data.text("data.text")?, "data.text", Want::Text)?.to_owned();
-    Ok(Say {
-        uuid,
-        room,
-        text,
-        reply: fields.number("reply")?,
-    })
+    Ok(need(data.text("data.text")?, "data.text", Want::Text)?.to_owned())
 }
 
 fn join(fields: &Fields) -> Result<Call, Refusal> {
@@ -464,7 +491,7 @@ pub fn page_fields(page: &Page) -> String {
 
 /// Whether the second document has such a frame.
 fn is_documented(entry: &Entry) -> bool {
-    entry.message().is_some()
+    matches!(entry.body, Body::Message(_) | Body::Edited { .. })
 }
 
 /// Whether a socket of `user` that speaks `v` is to hear of an entry: without `v` 1 what the
@@ -476,13 +503,26 @@ pub fn is_for(entry: &Entry, user: UserNo, v: u64) -> bool {
 /// The frame of an entry of the order.
 pub fn frame(entry: &Entry) -> String {
     match &entry.body {
-        Body::Message(message) => recv(entry, message),
+        Body::Message(message) => recv(entry, message, (entry.user, entry.at, entry.sent)),
+        Body::Edited { of, text } => {
+            let message = Message {
+                uuid: of.uuid,
+                text: text.clone(),
+                reply: of.reply,
+                modified: true,
+            };
+            recv(entry, &message, (of.author, of.seq, of.said))
+        }
+        Body::Tombstone { uuid } => deleted(entry, *uuid, entry.at),
+        Body::Deleted { of } => deleted(entry, of.uuid, of.seq),
         Body::Joined { avatar } => notice("joined", entry, *avatar),
         Body::Left { avatar } => notice("left", entry, *avatar),
     }
 }
 
-fn recv(entry: &Entry, message: &Message) -> String {
+/// `said` is who said the message, where and when.
+fn recv(entry: &Entry, message: &Message, said: (UserNo, Place, Nanos)) -> String {
+    let (author, seq, sent) = said;
     #[derive(Serialize)]
     struct Recv<'a> {
         r#type: &'a str,
@@ -511,18 +551,36 @@ fn recv(entry: &Entry, message: &Message) -> String {
         r#type: "recv",
         data: Data {
             uuid: message.uuid,
-            sender: entry.user.0,
+            sender: author.0,
             room: entry.room.0,
             data: Content {
                 r#type: "Text",
                 text: &message.text,
             },
-            sent: local_nanos(entry.sent),
+            sent: local_nanos(sent),
             modified: message.modified,
-            seq: entry.at,
+            seq,
             name: &entry.name,
             reply: message.reply,
         },
+        at: entry.at,
+    })
+}
+
+fn deleted(entry: &Entry, uuid: Uuid, seq: Place) -> String {
+    #[derive(Serialize)]
+    struct Deleted<'a> {
+        r#type: &'a str,
+        room: i64,
+        uuid: Uuid,
+        seq: Place,
+        at: Place,
+    }
+    json(&Deleted {
+        r#type: "deleted",
+        room: entry.room.0,
+        uuid,
+        seq,
         at: entry.at,
     })
 }
