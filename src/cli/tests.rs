@@ -265,6 +265,9 @@ fn a_bad_value_is_refused_with_the_flag_the_value_and_what_would_be_right() {
         ),
         ("--user-rate", "ten", "0 is no limit"),
         ("--room-rate", "4294967296", "0 is no limit"),
+        ("--memory", "0", "from 1 to"),
+        ("--keep-messages", "-1", "0 keeps all"),
+        ("--keep-days", "forever", "0 keeps all"),
         ("--idle", "0", "in seconds"),
         ("--hold", "30d", "in seconds"),
         ("--session", "1.5", "in seconds"),
@@ -437,6 +440,9 @@ fn help_names_each_flag_with_its_default_and_its_variable() {
         ("--idle", default.idle.as_secs().to_string()),
         ("--hold", default.hold.as_secs().to_string()),
         ("--session", default.session.as_secs().to_string()),
+        ("--memory", default.memory.to_string()),
+        ("--keep-messages", default.keep_messages.to_string()),
+        ("--keep-days", default.keep_days.to_string()),
         ("--log", default.log.to_string().to_lowercase()),
     ] {
         let (_, entry) = help

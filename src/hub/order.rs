@@ -62,24 +62,19 @@ impl Hub {
     /// Whether no newer fetch of this member has begun; then `bell` rings when something changes.
     pub fn still_fetching(&self, caller: Caller, fetch: u64, bell: &Arc<Bell>) -> bool {
         let mut table = self.table();
-        if table
-            .seats
-            .get(&(caller.room, caller.user))
-            .is_none_or(|seat| seat.fetch != fetch)
-        {
+        let seat = table.seats.get(&(caller.room, caller.user));
+        if seat.is_none_or(|seat| seat.fetch != fetch) {
             return false;
         }
-        table
-            .halls
-            .entry(caller.room)
-            .or_default()
-            .waiting
-            .push((caller.user, Arc::downgrade(bell)));
+        let waiting = &mut table.halls.entry(caller.room).or_default().waiting;
+        waiting.retain(|(_, bell)| bell.strong_count() > 0);
+        waiting.push((caller.user, Arc::downgrade(bell)));
         true
     }
 
-    /// Everything pending but one's own, within the bounds of one answer. Nothing while another
-    /// answer is being handed over.
+    /// Everything pending but one's own, within the bounds of one answer. None if there is nothing,
+    /// or while another answer is being handed over.
+    ///
     /// `shows` says which of them the client is shown; the others are passed over.
     pub fn drain(
         &self,
