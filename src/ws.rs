@@ -22,6 +22,7 @@ use crate::model::*;
 use crate::secrets::hash_token;
 use crate::store::Span;
 use crate::wire::socket::{self as wire, Ask, Auth, Call, Incoming, Msg};
+use crate::wire::{Lang, refusal};
 
 /// A frame and a message: PROTOCOL.md, Limits.
 const MAX_FRAME: usize = 64 * 1024;
@@ -309,6 +310,9 @@ impl Session<'_> {
                 self.auth_failed(9, "Not confirmed; try again in 1 s.", id);
             }
             Err(Refusal::Busy) => self.auth_failed(7, "The server is busy; try again in 1 s.", id),
+            Err(why @ Refusal::BadField { .. }) => {
+                self.auth_failed(2, &refusal::sentence(&why, Lang::En), id);
+            }
             Err(_) => self.auth_failed(1, "Login status expired!", id),
         }
     }

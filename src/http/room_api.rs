@@ -140,7 +140,17 @@ impl Site {
             .caller(seat.room, seat.user, asked.token.as_deref())?;
         let act = self
             .calls
-            .say(caller.room, caller.user, body.uuid, &body.text, body.reply)?;
+            .say(caller.room, caller.user, body.uuid, &body.text, body.reply)
+            .map_err(|refusal| match refusal {
+                Refusal::BadField {
+                    field: "reply",
+                    want,
+                } => Refusal::BadField {
+                    field: "message.reply",
+                    want,
+                },
+                other => other,
+            })?;
         let reply = self.calls.desk.ask(act)?;
         let text = match (asked.body.object("message")?.raw("uuid"), reply) {
             (Some(uuid), Reply::Said { at, sent }) => {

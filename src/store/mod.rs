@@ -114,11 +114,7 @@ impl Source {
         db.pragma_update(None, "secure_delete", true)?;
         let mode = if self.memory { "MEMORY" } else { "WAL" };
         db.pragma_update_and_check(None, "journal_mode", mode, |_| Ok(()))?;
-        db.pragma_update(
-            None,
-            "synchronous",
-            if self.full { "FULL" } else { "NORMAL" },
-        )?;
+        db.pragma_update(None, "synchronous", "FULL")?;
         // The checkpointer does it, on its own thread.
         db.pragma_update(None, "wal_autocheckpoint", 0)
     }
