@@ -327,9 +327,10 @@ impl Calls {
         reply: Option<Place>,
     ) -> Result<Act, Refusal> {
         self.hub.may_send(room, user)?;
-        if let Some(place) = reply {
-            self.hub.message_at(room, place)?;
-        }
+        let answers = match reply {
+            Some(place) => self.hub.is_message(room, place)?,
+            None => false,
+        };
         Ok(Act::Say {
             room,
             user,
@@ -337,6 +338,7 @@ impl Calls {
             given: uuid.is_some(),
             text: text.into(),
             reply,
+            answers,
             recalled: None,
         })
     }

@@ -308,6 +308,8 @@ pub enum Act {
         given: bool,
         text: Arc<str>,
         reply: Option<Place>,
+        /// A message stands at `reply`, as was seen outside.
+        answers: bool,
         /// What the store knows of `uuid` where the rules have forgotten (filled in by the scribe).
         recalled: Option<Spoken>,
     },

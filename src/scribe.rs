@@ -127,6 +127,7 @@ impl Scribe {
             checkpoints,
             failing: None,
             pages: 0,
+            scrub: false,
             clearing: true,
             keep,
             sweep: VecDeque::new(),
@@ -140,6 +141,7 @@ impl Scribe {
                     drop(wishes);
                     let _ = thread.join();
                 }
+                work.tidy();
                 match work.store.end() {
                     Ok(()) => drop(end.send(())),
                     Err(e) => log::error!("the database was not closed cleanly: {e}"),
@@ -193,6 +195,8 @@ struct Work {
     failing: Option<(String, Instant)>,
     /// Written since the last checkpoint, near enough.
     pages: usize,
+    /// Something was deleted since the file was last built anew.
+    scrub: bool,
     /// There may be entries of ended rooms to delete.
     clearing: bool,
     keep: Keep,
@@ -273,6 +277,7 @@ impl Work {
         };
         let job = self.inbox.recv_deadline(until);
         if job.is_err() && quiet == Some(until) {
+            self.tidy();
             self.checkpoint(true);
         }
         job.ok()
@@ -298,6 +303,15 @@ impl Work {
             log::error!("{reason}; nothing is accepted until it does");
         }
         self.failing = Some((reason, Instant::now() + PROBE_EVERY));
+    }
+
+    /// When nobody waits: leaves nothing of what was deleted.
+    fn tidy(&mut self) {
+        if std::mem::take(&mut self.scrub)
+            && let Err(e) = self.store.scrub()
+        {
+            log::warn!("deleted texts may have left pieces in the file: {e}");
+        }
     }
 
     /// One small step of throwing away.
@@ -390,6 +404,7 @@ impl Work {
                 Err(refusal) => (vec![], Err(refusal)),
             };
             events.iter().for_each(|event| self.rooms.apply(event));
+            self.scrub |= events.iter().any(deletes);
             self.clearing |= events
                 .iter()
                 .any(|event| matches!(event, Event::RoomEnded { .. }));
@@ -467,6 +482,15 @@ impl Work {
             *recalled = self.store.recall(*room, *uuid)?;
         }
         Ok(())
+    }
+}
+
+/// Whether texts go with an event.
+fn deletes(event: &Event) -> bool {
+    match event {
+        Event::RoomEnded { .. } | Event::Pruned { .. } => true,
+        Event::Entry(entry) => matches!(entry.body, Body::Edited { .. } | Body::Deleted { .. }),
+        _ => false,
     }
 }
 

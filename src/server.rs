@@ -149,7 +149,10 @@ impl Server {
     pub fn stop(self) -> bool {
         let start = Instant::now();
         self.doors.iter().for_each(Door::stop);
-        self.hub.close_all(start + ANSWER_PATIENCE);
+        self.hub.take_no_more(start + ANSWER_PATIENCE);
+        // Also what was acknowledged over HTTP a moment ago is told before the Close frames.
+        let _ = self.scribe.desk.health();
+        self.hub.close_all();
         let cut: usize = self
             .doors
             .into_iter()

@@ -325,8 +325,9 @@ impl Session<'_> {
                 .calls
                 .hub
                 .page_within(room, Span::After(from), MAX_PAGE, PAGE_BYTES);
-            let Ok(page) = page else {
-                // The client comes back and resumes; a gap would be worse.
+            let Some(page) = page.ok().filter(|page| page.complete) else {
+                // Unreadable, or pruned meanwhile. The client comes back and resumes, and is told;
+                // a silent gap would be worse.
                 return self.socket.close(Close::TooSlow);
             };
             let heard = page.entries.iter().filter(|e| wire::is_for(e, me, v));
@@ -374,16 +375,22 @@ impl Session<'_> {
         act: Act,
         frame: impl FnOnce(&Result<Reply, Refusal>) -> String + Send + 'static,
     ) -> Result<(), Refusal> {
-        let unanswered = &self.socket.unanswered;
+        let Socket {
+            unanswered, owed, ..
+        } = &**self.socket;
         // Counted before it looks: who stops the server sees either this one, or that it gave up.
-        let before = unanswered.fetch_add(1, Ordering::SeqCst);
-        if before >= MAX_UNANSWERED || self.calls.hub.is_stopping() {
-            unanswered.fetch_sub(1, Ordering::SeqCst);
-            return Err(Refusal::Busy);
-        }
-        let waiter = Waiter::Socket(self.socket.clone(), Box::new(frame));
-        self.calls.desk.submit(act, waiter).inspect_err(|_| {
-            unanswered.fetch_sub(1, Ordering::SeqCst);
+        owed.fetch_add(1, Ordering::SeqCst);
+        let before = unanswered.fetch_add(1, Ordering::Relaxed);
+        let submitted = match before >= MAX_UNANSWERED || self.calls.hub.is_stopping() {
+            true => Err(Refusal::Busy),
+            false => {
+                let waiter = Waiter::Socket(self.socket.clone(), Box::new(frame));
+                self.calls.desk.submit(act, waiter)
+            }
+        };
+        submitted.inspect_err(|_| {
+            unanswered.fetch_sub(1, Ordering::Relaxed);
+            owed.fetch_sub(1, Ordering::SeqCst);
         })
     }
 

@@ -90,6 +90,31 @@ fn a_token_shown_to_any_other_call_seals() {
 }
 
 #[test]
+fn a_token_seals_where_nobody_asks_for_it() {
+    let server = server();
+    let http = server.client();
+    let anyone = create(&http, json!({"listed":true}));
+    let shown = |guest: &Guest| http.bearer(&guest.token);
+    for path in [
+        "/".to_string(),
+        format!("/users/{}", anyone.id),
+        format!("/users/{}", anyone.user_id),
+        "/users/999".into(),
+        format!("/rooms/{}", anyone.room),
+        format!("/rooms/{}", anyone.room_id),
+    ] {
+        let guest = create(&http, json!({}));
+        shown(&guest).get(&path);
+        assert_sealed(&guest);
+    }
+    for path in ["/users", "/login"] {
+        let guest = create(&http, json!({}));
+        shown(&guest).post(path, json!({"username":"Nobody","password":"x"}));
+        assert_sealed(&guest);
+    }
+}
+
+#[test]
 fn a_token_that_is_not_valid_seals_nobody() {
     let server = server();
     let http = server.client();
@@ -166,6 +191,32 @@ fn a_request_asked_again_does_not_hand_a_sealed_guest_to_another() {
 }
 
 #[test]
+fn a_request_asked_again_without_its_token_gives_no_token_of_that_user() {
+    let server = server();
+    let http = server.client();
+    let ada = account(&http, "Ada");
+    let guest = create(&http, json!({})).with_token();
+    let elsewhere = create(&http, json!({}));
+    for (whose, id) in [(&ada.http, ada.id), (&guest.http, guest.id)] {
+        for (path, mut body) in [
+            ("/room/create", json!({})),
+            ("/room/join", json!({"roomId":elsewhere.room_id})),
+        ] {
+            body["request"] = json!(uuid());
+            let first = whose.post(path, body.clone()).data();
+            assert_eq!(first["user"]["id"], id);
+            let again = whose.post(path, body.clone()).data();
+            assert_eq!(again["room"]["id"], first["room"]["id"]);
+
+            let stranger = Guest::from(&http, &http.post(path, body).data());
+            assert_ne!(stranger.id, id);
+            let me = server.socket().auth_v1(&stranger.token)["me"].clone();
+            assert_eq!(me, stranger.id, "the token is the stranger's own");
+        }
+    }
+}
+
+#[test]
 fn an_account_is_sealed_from_birth() {
     let server = server();
     let http = server.client();
@@ -187,6 +238,18 @@ fn require_token_seals_everyone() {
     for guest in [bob, ada] {
         assert_sealed(&guest);
     }
+}
+
+#[test]
+fn who_was_sealed_by_require_token_stays_so_without_it() {
+    let mut server = Server::start(&["--require-token"]);
+    let ada = create(&server.client(), json!({}));
+    let bob = join(&server.client(), &ada.room_id);
+    server.restart_without("--require-token");
+    let http = server.client();
+    assert_sealed(&bob.via(&http));
+    assert_sealed(&ada.via(&http));
+    assert_open(&create(&http, json!({})));
 }
 
 #[test]

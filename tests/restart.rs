@@ -3,9 +3,12 @@
 mod support;
 
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use support::{
-    Guest, PASSWORD, Server, account, create, join, join_as, log_in, places, texts, uuid,
+    Guest, PASSWORD, Server, account, create, join, join_as, log_in, places, texts, until, uuid,
 };
 
 /// How parlor is ended before it starts again.
@@ -148,35 +151,105 @@ fn an_acknowledged_message_outlives_a_kill_right_after_it() {
 
 #[test]
 fn what_was_accepted_when_the_stop_came_is_committed_and_answered() {
+    const SOCKETS: usize = 10;
+    const IN_FLIGHT: usize = 4;
     let mut server = Server::start(&["--user-rate", "0", "--room-rate", "0"]);
-    let ada = create(&server.client(), json!({}));
-    let mut ws = server.login(&ada.token);
-    (0..20).for_each(|i| drop(ws.begin_say(ada.room, &format!("{i}"))));
+    let http = server.client();
+    let ada = create(&http, json!({}));
+    let answers = Arc::new(AtomicUsize::new(0));
+    let guests: Vec<_> = (0..SOCKETS).map(|_| join(&http, &ada.room_id)).collect();
+    let speak = |guest: Guest| {
+        let mut ws = server.login(&guest.token);
+        let answers = answers.clone();
+        std::thread::spawn(move || {
+            (0..IN_FLIGHT).for_each(|_| drop(ws.begin_say(guest.room, "hello")));
+            let mut stored = BTreeSet::new();
+            loop {
+                let frame = match ws.recv_or_code() {
+                    Ok(frame) if frame["type"] == "send" => frame,
+                    Ok(_) => continue,
+                    Err(code) => return (stored, code),
+                };
+                if frame["code"] == 0 {
+                    stored.insert(place_and_uuid(&frame));
+                }
+                answers.fetch_add(1, Ordering::Relaxed);
+                ws.begin_say(guest.room, "hello");
+            }
+        })
+    };
+    let speakers: Vec<_> = guests.into_iter().map(speak).collect();
+    until("all are talking", || {
+        answers.load(Ordering::Relaxed) >= 10 * SOCKETS
+    });
     server.signal("TERM");
-    let mut answered = 0;
-    while let Some(frame) = ws.recv_or_closed() {
-        assert_eq!(
-            (&frame["type"], &frame["code"]),
-            (&json!("send"), &json!(0)),
-            "{frame}"
-        );
-        answered += 1;
+    let mut answered = BTreeSet::new();
+    for speaker in speakers {
+        let (stored, code) = speaker.join().expect("a speaker");
+        assert_eq!(code, 1001);
+        answered.extend(stored);
     }
     server.stopped();
     server.restart();
-    let kept = ada
-        .via(&server.client().bearer(&ada.token))
-        .fetch(json!({"after":1}));
-    let kept = texts(kept["data"].as_array().expect("a list"));
-    assert!(
-        kept.len() >= answered,
-        "{answered} were answered, {} were kept",
-        kept.len()
-    );
-    assert_eq!(
-        kept,
-        (0..kept.len()).map(|i| i.to_string()).collect::<Vec<_>>()
-    );
+
+    let (ada, mut kept) = (ada.via(&server.client()), BTreeSet::new());
+    let mut next = json!(1 + SOCKETS); // past the join notices
+    loop {
+        let page = ada.fetch(json!({"after":next}));
+        let entries = page["data"].as_array().expect("a list");
+        if entries.is_empty() {
+            break;
+        }
+        kept.extend(entries.iter().map(place_and_uuid));
+        next = page["next"].clone();
+    }
+    let only = |a: &BTreeSet<_>, b: &BTreeSet<_>| a.difference(b).cloned().collect::<Vec<_>>();
+    assert_eq!(only(&answered, &kept), [], "answered and not kept");
+    assert_eq!(only(&kept, &answered), [], "kept and not answered");
+}
+
+fn place_and_uuid(said: &Value) -> (u64, String) {
+    let at = said["at"].as_u64();
+    let uuid = said["uuid"].as_str().map(str::to_string);
+    at.zip(uuid)
+        .unwrap_or_else(|| panic!("no at or no uuid: {said}"))
+}
+
+#[test]
+fn a_request_asked_again_after_a_restart_gives_the_same_answer() {
+    let mut server = Server::start(&[]);
+    let create_body = json!({"request":uuid(),"roomPassword":"sesame","userName":"Ada"});
+    let created = server
+        .client()
+        .post("/room/create", create_body.clone())
+        .data();
+    let room = &created["room"]["roomId"];
+    let join_body = json!({"roomId":room,"roomPassword":"sesame","request":uuid()});
+    let joined = server.client().post("/room/join", join_body.clone()).data();
+    again(&mut server, End::Stop);
+    for (path, body, before) in [
+        ("/room/create", create_body, created),
+        ("/room/join", join_body, joined),
+    ] {
+        let after = server.client().post(path, body).data();
+        for part in [
+            "/user/userId",
+            "/user/id",
+            "/user/userName",
+            "/user/avatarIndex",
+            "/user/cachingMessage",
+            "/room/roomId",
+            "/room/id",
+            "/room/roomPassword",
+        ] {
+            assert_eq!(after.pointer(part), before.pointer(part), "{part}");
+        }
+        assert_eq!(
+            after["user"]["cachingMessage"].as_array().map(Vec::len),
+            Some(1),
+            "the own join notice"
+        );
+    }
 }
 
 fn no_number_is_used_twice(end: End) {

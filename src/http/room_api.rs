@@ -151,7 +151,17 @@ impl Site {
                 },
                 other => other,
             })?;
-        let reply = self.calls.desk.ask(act)?;
+        let reply = self.calls.desk.ask(act).map_err(|refusal| match refusal {
+            // As it is called here.
+            Refusal::BadField {
+                field: "reply",
+                want,
+            } => Refusal::BadField {
+                field: "message.reply",
+                want,
+            },
+            other => other,
+        })?;
         let text = match (asked.body.object("message")?.raw("uuid"), reply) {
             (Some(uuid), Reply::Said { at, sent }) => {
                 wire::said(asked.lang, asked.v, uuid, at, sent)

@@ -125,15 +125,19 @@ impl Hub {
         self.stopping.load(Ordering::SeqCst)
     }
 
-    /// The server stops: sockets take nothing on any more, are answered what they handed in, and
-    /// close with 1001.
-    pub fn close_all(&self, deadline: Instant) {
+    /// The server stops: sockets take nothing on any more, and are answered what they handed in.
+    pub fn take_no_more(&self, deadline: Instant) {
         self.stopping.store(true, Ordering::SeqCst);
         let sockets: Vec<_> = self.table().sockets.values().cloned().collect();
-        let unanswered = |socket: &Arc<Socket>| socket.unanswered.load(Ordering::SeqCst) > 0;
-        while sockets.iter().any(unanswered) && Instant::now() < deadline {
+        let owed = |socket: &Arc<Socket>| socket.owed.load(Ordering::SeqCst) > 0;
+        while sockets.iter().any(owed) && Instant::now() < deadline {
             std::thread::sleep(ANSWER_POLL);
         }
+    }
+
+    /// Every socket closes with 1001, and every waiting fetch looks again.
+    pub fn close_all(&self) {
+        let sockets: Vec<_> = self.table().sockets.values().cloned().collect();
         sockets
             .iter()
             .for_each(|socket| socket.close(Close::Stopping));

@@ -189,6 +189,10 @@ impl Hub {
         self.page_within(room, span, limit, MAX_FETCH_BYTES)
     }
 
+    fn floor(&self, room: RoomNo) -> Place {
+        self.table().rooms.room(room).map_or(0, |room| room.floor)
+    }
+
     /// The same, with a bound on what the entries weigh.
     pub fn page_within(
         &self,
@@ -232,9 +236,11 @@ impl Hub {
             }
         };
         let (first, end) = (entries.first().map(|e| e.at), entries.last().map(|e| e.at));
+        // Pruning goes on while the store is read: what counts is what came back.
+        let floor = self.floor(room).max(floor);
         if let Span::After(place) = span {
             let next = end.unwrap_or(place.min(last));
-            let complete = (floor..=last).contains(&place);
+            let complete = place == last || (place < last && first == Some(place + 1));
             return Ok(Page {
                 entries,
                 next,
@@ -247,7 +253,9 @@ impl Hub {
         // The end of what is kept is not the beginning of the room.
         let whole = more || floor == 0;
         let within = match span {
-            Span::Before(place) => place <= last.saturating_add(1),
+            Span::Before(place) => {
+                place <= last.saturating_add(1) && end.unwrap_or(floor) + 1 >= place.min(last + 1)
+            }
             Span::Newest | Span::After(_) => true,
         };
         Ok(Page {

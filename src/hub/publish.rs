@@ -81,6 +81,7 @@ impl Hub {
                 Waiter::Nobody => {}
                 Waiter::Slot(slot) => slot.fill(settled.outcome),
                 Waiter::Socket(socket, frame) => {
+                    socket.unanswered.fetch_sub(1, Ordering::Relaxed);
                     answered.push(socket.clone());
                     delivery.answer(index, socket, frame(&settled.outcome));
                 }
@@ -88,7 +89,7 @@ impl Hub {
         }
         delivery.run();
         for socket in answered {
-            socket.unanswered.fetch_sub(1, Ordering::SeqCst);
+            socket.owed.fetch_sub(1, Ordering::SeqCst);
         }
     }
 }

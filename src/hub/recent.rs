@@ -88,6 +88,20 @@ impl Recent {
             tail.weight -= gone;
             self.weight -= gone;
         }
+        // An edit shows the text of its message, which is gone.
+        for entry in &mut tail.entries {
+            if let Body::Edited { of, .. } = &entry.body
+                && of.seq <= floor
+            {
+                let (before, body) = (entry.weight(), Body::Deleted { of: of.clone() });
+                *entry = Arc::new(Entry {
+                    body,
+                    ..Entry::clone(entry)
+                });
+                tail.weight = tail.weight + entry.weight() - before;
+                self.weight = self.weight + entry.weight() - before;
+            }
+        }
     }
 
     /// A message said at `of.seq` has another text, or none: every entry that shows it follows.

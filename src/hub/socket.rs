@@ -99,6 +99,9 @@ pub struct Socket {
     quiet: Condvar,
     /// Requests that the scribe has not answered yet.
     pub unanswered: AtomicUsize,
+    /// Answers that have not left yet: what a stopping server waits for. (A client may read an
+    /// answer and ask again before everybody else has been told.)
+    pub owed: AtomicUsize,
     /// Milliseconds after `born` at which bytes last came in.
     heard: AtomicU64,
     /// Milliseconds after `born` of the last ping.
@@ -142,6 +145,7 @@ impl Socket {
             }),
             quiet: Condvar::new(),
             unanswered: AtomicUsize::new(0),
+            owed: AtomicUsize::new(0),
             heard: AtomicU64::new(0),
             pinged: AtomicU64::new(0),
             born: Instant::now(),

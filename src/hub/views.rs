@@ -159,16 +159,10 @@ impl Hub {
         self.entry(room, place)?.ok_or(Refusal::NotMember)
     }
 
-    /// That a message stands at this place, to be answered.
-    pub fn message_at(&self, room: RoomNo, place: Place) -> Result<(), Refusal> {
-        let found = self
-            .entry(room, place)?
-            .filter(|entry| entry.message().is_some());
-        let no_message = || Refusal::BadField {
-            field: "reply",
-            want: Want::Seq,
-        };
-        found.map(|_| ()).ok_or_else(no_message)
+    /// Whether a message stands at this place, to be answered.
+    pub fn is_message(&self, room: RoomNo, place: Place) -> Result<bool, Refusal> {
+        let found = self.entry(room, place)?;
+        Ok(found.is_some_and(|entry| entry.message().is_some()))
     }
 
     fn entry(&self, room: RoomNo, place: Place) -> Result<Option<Arc<Entry>>, Refusal> {

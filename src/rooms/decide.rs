@@ -72,6 +72,7 @@ impl Rooms {
                 given,
                 text,
                 reply,
+                answers,
                 recalled,
             } => {
                 let (room, known, member) = self.seated(*room, *user)?;
@@ -90,7 +91,7 @@ impl Rooms {
                     ));
                 }
                 check_text(text)?;
-                if reply.is_some_and(|place| place == 0 || place > room.last) {
+                if reply.is_some_and(|place| !answers || place > room.last) {
                     return Err(Refusal::BadField {
                         field: "reply",
                         want: Want::Seq,

@@ -115,8 +115,48 @@ fn say_recalling(
         given: true,
         text: text.into(),
         reply: None,
+        answers: true,
         recalled,
     }
+}
+
+fn edit(room: RoomNo, user: UserNo, uuid: Uuid, text: &str) -> Act {
+    edit_recalling(room, user, uuid, text, None)
+}
+
+/// An edit of a message of whose uuid the store knew `recalled`.
+fn edit_recalling(
+    room: RoomNo,
+    user: UserNo,
+    uuid: Uuid,
+    text: &str,
+    recalled: Option<Spoken>,
+) -> Act {
+    let text = text.into();
+    Act::Edit {
+        room,
+        user,
+        uuid,
+        text,
+        recalled,
+    }
+}
+
+fn delete(room: RoomNo, user: UserNo, uuid: Uuid) -> Act {
+    delete_recalling(room, user, uuid, None)
+}
+
+fn delete_recalling(room: RoomNo, user: UserNo, uuid: Uuid, recalled: Option<Spoken>) -> Act {
+    Act::Delete {
+        room,
+        user,
+        uuid,
+        recalled,
+    }
+}
+
+fn prune(room: RoomNo, floor: Place) -> Act {
+    Act::Prune { room, floor }
 }
 
 fn silent_guests(guests: &[(RoomNo, UserNo)]) -> Act {
@@ -329,28 +369,30 @@ fn a_text_is_1_to_4000_characters_and_not_only_blanks() {
 }
 
 #[test]
-fn a_reply_is_to_a_place_that_there_is() {
+fn a_reply_is_to_a_message_that_there_is() {
     let mut house = house();
     let (room, user) = house.room();
-    let reply_to = |place| Act::Say {
+    let reply_to = |place, answers| Act::Say {
         room,
         user,
         uuid: id(900 + place as u32),
         given: true,
         text: "yes".into(),
         reply: Some(place),
+        answers,
         recalled: None,
     };
-    for nowhere in [0, 2] {
+    // Not seen there, or not there whatever was seen.
+    for (nowhere, seen) in [(0, false), (1, false), (2, true)] {
         assert_eq!(
-            house.refusal(reply_to(nowhere)),
+            house.refusal(reply_to(nowhere, seen)),
             Refusal::BadField {
                 field: "reply",
                 want: Want::Seq
             }
         );
     }
-    assert_eq!(house.place(reply_to(1)), 2);
+    assert_eq!(house.place(reply_to(1, true)), 2);
 }
 
 // ---- Uuids ----
@@ -403,6 +445,7 @@ fn a_uuid_that_was_not_given_is_never_a_repetition() {
         given: false,
         text: "hello".into(),
         reply: None,
+        answers: true,
         recalled: None,
     };
     assert_eq!(house.place(made.clone()), 2);
@@ -457,6 +500,257 @@ fn the_store_is_asked_only_about_uuids_that_may_have_been_forgotten() {
     assert!(house.rooms.has_forgotten(room, id(1_000)), "the oldest");
     assert!(!house.rooms.has_forgotten(room, id(1_001)), "the next");
     assert!(house.rooms.has_forgotten(room, id(900)), "never said");
+}
+
+// ---- Edits and deletions ----
+
+/// The only entry that a command came to.
+#[track_caller]
+fn only_entry(events: &[Event]) -> &Entry {
+    match events {
+        [Event::Entry(entry)] => entry,
+        other => panic!("not one entry: {other:?}"),
+    }
+}
+
+/// What the store says of a message said at place 2 by `user`.
+fn stored(user: UserNo, text: &str, now: Option<&str>) -> Spoken {
+    Spoken {
+        user,
+        at: 2,
+        sent: 5,
+        digest: digest(text),
+        now: now.map(digest),
+        reply: Some(1),
+    }
+}
+
+#[test]
+fn an_edit_and_a_deletion_take_places_and_name_their_message() {
+    let mut house = house();
+    let (room, owner) = house.room();
+    let ada = house.guest_in(room, "Ada");
+    let said = house.now;
+    let mut say = say(room, ada, id(900), "hello");
+    if let Act::Say { reply, .. } = &mut say {
+        *reply = Some(1);
+    }
+    house.ok(say);
+    house.now += MINUTE;
+    let of = Target {
+        uuid: id(900),
+        seq: 3,
+        author: ada,
+        said,
+        reply: Some(1),
+        origin: digest("hello"),
+    };
+    for (text, at) in [("hullo", 4), ("hello", 5)] {
+        let events = house.events(edit(room, ada, id(900), text));
+        let entry = only_entry(&events);
+        let (of, text) = (of.clone(), text.into());
+        assert_eq!(entry.body, Body::Edited { of, text });
+        assert_eq!((entry.at, entry.user, entry.sent), (at, ada, house.now));
+    }
+    let events = house.events(delete(room, owner, id(900)));
+    let entry = only_entry(&events);
+    assert_eq!(entry.body, Body::Deleted { of });
+    assert_eq!((entry.at, entry.user, &*entry.name), (6, owner, "owner"));
+}
+
+#[test]
+fn an_edit_is_the_authors_and_a_deletion_the_owners_too() {
+    let mut house = house();
+    let (room, owner) = house.room();
+    let (ada, bob) = (house.guest_in(room, "Ada"), house.guest_in(room, "Bob"));
+    house.ok(say(room, ada, id(900), "hello"));
+    for act in [
+        edit(room, owner, id(900), "hullo"),
+        edit(room, bob, id(900), "hullo"),
+        edit(room, bob, id(900), "hello"),
+        delete(room, bob, id(900)),
+    ] {
+        assert_eq!(house.refusal(act), Refusal::NotYours);
+    }
+    let gone = UserNo(99);
+    let (elsewhere, _) = house.room();
+    for act in [
+        edit(room, gone, id(900), "hullo"),
+        delete(room, gone, id(900)),
+        edit(elsewhere, ada, id(900), "hullo"),
+        delete(elsewhere, ada, id(900)),
+    ] {
+        assert_eq!(house.refusal(act), Refusal::NotMember);
+    }
+    for act in [
+        edit(room, ada, id(901), "hullo"),
+        delete(room, owner, id(901)),
+    ] {
+        assert_eq!(house.refusal(act), Refusal::NoSuchMessage);
+    }
+    for text in ["", " ", &"x".repeat(MAX_TEXT_CHARS + 1)] {
+        let act = edit(room, ada, id(900), text);
+        assert_eq!(house.refusal(act), Refusal::BadText);
+    }
+    house.ok(leave(room, bob));
+    house.ok(delete(room, owner, id(900)));
+}
+
+#[test]
+fn what_changes_nothing_takes_no_place() {
+    let mut house = house();
+    let (room, owner) = house.room();
+    house.ok(say(room, owner, id(900), "hello"));
+    let nothing = (vec![], Reply::Ok);
+    assert_eq!(house.ok(edit(room, owner, id(900), "hello")), nothing);
+    house.ok(edit(room, owner, id(900), "hullo"));
+    assert_eq!(house.ok(edit(room, owner, id(900), "hullo")), nothing);
+    house.ok(delete(room, owner, id(900)));
+    assert_eq!(house.ok(delete(room, owner, id(900))), nothing);
+    assert_eq!(house.rooms.room(room).unwrap().last, 4);
+}
+
+#[test]
+fn a_uuid_stands_for_its_first_text_whatever_became_of_it() {
+    let mut house = house();
+    let (room, owner) = house.room();
+    let ada = house.guest_in(room, "Ada");
+    let (_, first) = house.ok(say(room, ada, id(900), "hello"));
+    for change in [
+        edit(room, ada, id(900), "hullo"),
+        edit(room, ada, id(900), "hello"),
+        delete(room, owner, id(900)),
+    ] {
+        house.now += MINUTE;
+        house.ok(change);
+        let again = house.ok(say(room, ada, id(900), "hello"));
+        assert_eq!(again, (vec![], first.clone()));
+        for act in [
+            say(room, ada, id(900), "hullo"),
+            say(room, owner, id(900), "hello"),
+        ] {
+            assert_eq!(house.refusal(act), Refusal::UuidTaken);
+        }
+    }
+}
+
+#[test]
+fn what_the_store_knows_counts_until_this_batch_changes_it() {
+    let mut house = house();
+    let (room, owner) = house.room();
+    let ada = house.guest_in(room, "Ada");
+    house.ok(say(room, owner, id(950), "at place 3"));
+    let recalled = Some(stored(ada, "hello", Some("hullo")));
+    let edit = |text| edit_recalling(room, ada, id(900), text, recalled);
+    assert_eq!(house.ok(edit("hullo")), (vec![], Reply::Ok), "as it is");
+    let events = house.events(edit("hello"));
+    match &only_entry(&events).body {
+        Body::Edited { of, .. } => {
+            assert_eq!((of.seq, of.author, of.said, of.reply), (2, ada, 5, Some(1)));
+            assert_eq!(of.origin, digest("hello"));
+        }
+        other => panic!("{other:?}"),
+    }
+    assert!(!house.rooms.has_forgotten(room, id(900)), "remembered anew");
+    assert_eq!(
+        house.ok(edit("hello")),
+        (vec![], Reply::Ok),
+        "not as stored"
+    );
+    house.ok(delete_recalling(room, owner, id(900), recalled));
+    assert_eq!(house.refusal(edit("hi")), Refusal::NoSuchMessage);
+    let again = delete_recalling(room, ada, id(900), recalled);
+    assert_eq!(house.ok(again), (vec![], Reply::Ok));
+    let said = say_recalling(room, ada, id(900), "hello", recalled);
+    assert_eq!(house.ok(said), (vec![], Reply::Said { at: 2, sent: 5 }));
+
+    let deleted = Some(stored(ada, "hello", None));
+    let edit = edit_recalling(room, ada, id(901), "hello", deleted);
+    assert_eq!(house.refusal(edit), Refusal::NoSuchMessage);
+    let delete = delete_recalling(room, ada, id(901), deleted);
+    assert_eq!(house.ok(delete), (vec![], Reply::Ok));
+    assert_eq!(house.rooms.room(room).unwrap().last, 5);
+}
+
+#[test]
+fn a_change_of_a_forgotten_message_is_remembered_and_makes_the_oldest_forgotten() {
+    let mut house = house();
+    let (room, owner) = house.room();
+    for n in 0..SPOKEN_KEPT as u32 {
+        house.ok(say(room, owner, id(1_000 + n), "x"));
+    }
+    // One that is remembered changes its text, not who is forgotten first.
+    house.ok(edit(room, owner, id(1_000), "y"));
+    assert!(!house.rooms.has_forgotten(room, id(1_000)));
+    let recalled = Some(stored(owner, "hello", Some("hello")));
+    house.ok(edit_recalling(room, owner, id(900), "hullo", recalled));
+    assert!(!house.rooms.has_forgotten(room, id(900)));
+    assert!(house.rooms.has_forgotten(room, id(1_000)));
+    assert!(!house.rooms.has_forgotten(room, id(1_001)));
+}
+
+// ---- Pruning ----
+
+#[test]
+fn pruning_goes_forwards_and_never_past_the_last_place() {
+    let mut house = house();
+    let (room, owner) = house.room();
+    for n in 0..9 {
+        house.ok(say(room, owner, id(900 + n), "x"));
+    }
+    let floor = |house: &House| house.rooms.room(room).unwrap().floor;
+    let nothing = (vec![], Reply::Ok);
+    assert_eq!(house.ok(prune(room, 0)), nothing);
+    assert_eq!(house.ok(prune(room, 11)), nothing, "there is no place 11");
+    let pruned = |floor| Event::Pruned { room, floor };
+    assert_eq!(house.events(prune(room, 4)), [pruned(4)]);
+    assert_eq!(floor(&house), 4);
+    for back in [1, 3, 4] {
+        assert_eq!(house.ok(prune(room, back)), nothing);
+    }
+    assert_eq!(house.events(prune(room, 10)), [pruned(10)], "all of it");
+    assert_eq!(floor(&house), 10);
+    assert_eq!(house.place(say(room, owner, id(990), "x")), 11);
+    assert_eq!(house.refusal(prune(RoomNo(99), 1)), Refusal::NoSuchRoom);
+}
+
+#[test]
+fn a_pruned_message_is_forgotten_with_its_uuid() {
+    let mut house = house();
+    let (room, owner) = house.room();
+    for n in 0..3 {
+        house.ok(say(room, owner, id(900 + n), "hello"));
+    }
+    house.ok(edit(room, owner, id(900), "hullo"));
+    house.ok(prune(room, 3));
+    for n in [0, 1] {
+        for act in [
+            edit(room, owner, id(900 + n), "again"),
+            delete(room, owner, id(900 + n)),
+        ] {
+            assert_eq!(house.refusal(act), Refusal::NoSuchMessage);
+        }
+    }
+    assert_eq!(house.place(say(room, owner, id(900), "new")), 6);
+    let again = say_recalling(
+        room,
+        owner,
+        id(901),
+        "new",
+        Some(stored(owner, "old", None)),
+    );
+    assert_eq!(
+        house.place(again),
+        7,
+        "what the store says is pruned as well"
+    );
+    assert_eq!(
+        house.refusal(say(room, owner, id(902), "new")),
+        Refusal::UuidTaken,
+        "kept"
+    );
+    let entry = house.events(edit(room, owner, id(900), "newer"));
+    assert!(matches!(&only_entry(&entry).body, Body::Edited { of, .. } if of.seq == 6));
 }
 
 // ---- Names ----

@@ -7,7 +7,7 @@ use crossbeam_channel::{Receiver, Sender};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::Source;
-use super::rows::{ENTRY_COLUMNS, entry_of, has_text, user_of};
+use super::rows::{ENTRY_COLUMNS, caseless, entry_of, has_text, user_of};
 use crate::model::*;
 
 /// Connections for reading. Each costs up to 2 MB of page cache; reads are short.
@@ -140,7 +140,7 @@ impl Readers {
         bounds: (usize, Duration),
     ) -> rusqlite::Result<(Vec<Arc<Entry>>, Place)> {
         let (rows, time) = bounds;
-        let (lowercase, until) = (text.to_lowercase(), Instant::now() + time);
+        let (text, until) = (caseless(text), Instant::now() + time);
         self.with(|db| {
             let mut select = db.prepare_cached(&format!(
                 "SELECT {ENTRY_COLUMNS} WHERE e.room = ?1 AND e.at < ?2 AND e.kind = 1
@@ -152,7 +152,7 @@ impl Readers {
             while let Some(row) = found.next()? {
                 at = row.get::<_, i64>(1)? as Place;
                 seen += 1;
-                if has_text(row.get_ref(8)?.as_str()?, &lowercase)? {
+                if has_text(row.get_ref(8)?.as_str()?, &text)? {
                     hits.push(Arc::new(entry_of(row)?));
                 }
                 if hits.len() == limit || Instant::now() >= until {

@@ -97,12 +97,18 @@ pub(super) fn text_digest(text: &str) -> rusqlite::Result<(Digest, Option<Place>
     Ok((digest(&text), reply))
 }
 
-/// Whether a message's `body` holds some text, whatever its case.
-pub(super) fn has_text(text: &str, lowercase: &str) -> rusqlite::Result<bool> {
-    Ok(body::<MessageBody>(text)?
-        .text
-        .to_lowercase()
-        .contains(lowercase))
+/// A text without its case. Letter by letter: a word's last sigma is the same as any other, or a
+/// piece of a word would not be found in it.
+pub(super) fn caseless(text: &str) -> String {
+    text.chars()
+        .flat_map(char::to_uppercase)
+        .flat_map(char::to_lowercase)
+        .collect()
+}
+
+/// Whether a message's `body` holds some text, given without its case.
+pub(super) fn has_text(text: &str, caseless_text: &str) -> rusqlite::Result<bool> {
+    Ok(caseless(&body::<MessageBody>(text)?.text).contains(caseless_text))
 }
 
 /// What `entry_of` reads, and where from: the entry, its sender, and the message that it is about.

@@ -7,6 +7,9 @@ use super::rows;
 use super::{Source, Store};
 use crate::model::*;
 
+/// The largest file that is built anew: a fraction of a second, when nobody waits.
+const MAX_SCRUB: i64 = 16 * 1024 * 1024;
+
 impl Store {
     /// Writes all events as one transaction, on disk when it returns (by the durability chosen).
     /// After an error nobody can know what the disk kept.
@@ -39,6 +42,17 @@ impl Store {
             let _ = self.db.execute_batch("ROLLBACK");
         }
         outcome
+    }
+
+    /// Builds the file anew if it is small, so that nothing is left of what was deleted: secure
+    /// delete overwrites a row where it stood last, not where SQLite had moved it from.
+    pub fn scrub(&mut self) -> rusqlite::Result<()> {
+        let count = |sql| self.db.query_row(sql, [], |row| row.get::<_, i64>(0));
+        let bytes = count("PRAGMA page_count")? * count("PRAGMA page_size")?;
+        match bytes <= MAX_SCRUB {
+            true => self.db.execute_batch("VACUUM"),
+            false => Ok(()),
+        }
     }
 
     /// Marks a clean end, and leaves one file: the write-ahead log is copied and emptied.

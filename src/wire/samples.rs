@@ -108,6 +108,43 @@ pub fn says_otherwise(at: Place, text: &str) -> Entry {
     }
 }
 
+/// What became of the joiner's message at place 3, which answered place 1.
+fn target() -> Target {
+    Target {
+        uuid: id(MESSAGE),
+        seq: 3,
+        author: UserNo(2),
+        said: nanos(SAID),
+        reply: Some(1),
+        origin: [7; 32],
+    }
+}
+
+/// The joiner changes it at place `at`, later than it was said.
+pub fn edits(at: Place, text: &str) -> Entry {
+    let (of, text) = (target(), text.into());
+    Entry {
+        body: Body::Edited { of, text },
+        sent: nanos(SAID) + 60 * SECOND,
+        ..says(at, "")
+    }
+}
+
+/// The maker, who owns the room, deletes it.
+pub fn deletes(at: Place) -> Entry {
+    let body = Body::Deleted { of: target() };
+    Entry::clone(&entry(at, (1, MAKER), "用户f7f12", SAID, body))
+}
+
+/// What is left where it was said.
+pub fn tombstone(at: Place) -> Entry {
+    let body = Body::Tombstone { uuid: id(MESSAGE) };
+    Entry {
+        body,
+        ..says(at, "")
+    }
+}
+
 pub fn page(entries: Vec<Arc<Entry>>) -> Page {
     Page {
         next: entries.last().map_or(0, |entry| entry.at),

@@ -1,7 +1,7 @@
 //! `GET /rooms/:id/messages`.
 
 use crate::server;
-use crate::support::{self, Account, Guest, Server, Shape, account, join_as};
+use crate::support::{self, Account, Guest, Server, Shape, account, join_as, log_in};
 use serde_json::{Value, json};
 
 /// A room of Ada's with ten messages after her join; Bob, a guest, reads.
@@ -75,8 +75,8 @@ fn history_pages_forwards_and_backwards() {
 
     let newest = history(&ada, room, "?limit=3");
     assert_eq!(
-        history_places(&newest),
-        [8, 9, 10],
+        (history_places(&newest), &newest["complete"]),
+        (vec![8, 9, 10], &json!(true)),
         "without a cursor the newest"
     );
     let before = history(&ada, room, "?before=8&limit=3");
@@ -121,6 +121,58 @@ fn history_pages_have_at_most_200_entries() {
         history_places(&history(&ada, room, "?after=200")),
         (201..=206).collect::<Vec<_>>()
     );
+}
+
+/// Pages back from the newest entry; each page ends where the one before it said.
+fn walk_back(ada: &Account, room: u64, last: u64) {
+    let (mut seen, mut end, mut query) = (Vec::new(), last, String::new());
+    loop {
+        let page = history(ada, room, &query);
+        let found = history_places(&page);
+        assert_eq!(page["complete"], true);
+        assert_eq!(found.last(), Some(&end), "the newest of what was asked for");
+        assert!(page.to_string().len() < (1 << 20) * 13 / 10);
+        end = found[0] - 1;
+        seen.splice(0..0, found);
+        if page["more"] == false {
+            break;
+        }
+        query = format!("?before={}", page["next"]);
+    }
+    assert_eq!(seen, (1..=last).collect::<Vec<_>>());
+}
+
+#[test]
+fn pages_too_heavy_for_one_answer_lead_back_without_a_gap() {
+    let mut server = Server::start(&["--user-rate", "0", "--room-rate", "0"]);
+    let ada = account(&server.client(), "Ada");
+    let room = ada.make_room(json!({"name":"Chess"}));
+    let mut socket = server.login(&ada.token);
+    (0..150).for_each(|_| drop(socket.say(room, &"中".repeat(4000))));
+    walk_back(&ada, room, 151);
+    server.restart(); // now out of the database, not out of memory
+    walk_back(&log_in(&server.client(), "Ada"), room, 151);
+}
+
+#[test]
+fn a_place_past_all_numbers_has_nothing_after_it() {
+    let mut server = Server::start(&[]);
+    let ada = account(&server.client(), "Ada");
+    let room = ada.make_room(json!({"name":"Chess"}));
+    // Out of memory, then out of the database.
+    for _ in 0..2 {
+        let ada = log_in(&server.client(), "Ada");
+        for after in [u64::MAX, u64::MAX - 1] {
+            let page = history(&ada, room, &format!("?after={after}"));
+            assert_eq!(
+                (&page["data"], &page["complete"]),
+                (&json!([]), &json!(false))
+            );
+        }
+        assert_eq!(history_places(&history(&ada, room, "")), [1]);
+        assert!(!server.stderr().contains("panic"));
+        server.restart();
+    }
 }
 
 #[test]

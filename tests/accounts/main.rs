@@ -4,6 +4,7 @@
 mod support;
 
 mod history;
+mod refusals;
 mod rooms;
 mod tokens;
 

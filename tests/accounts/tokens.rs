@@ -5,6 +5,7 @@ use crate::support::{
     self, PASSWORD, Reply, Server, Shape, account, create, join_as, log_in, until, uuid,
 };
 use serde_json::{Value, json};
+use std::time::{Duration, Instant};
 
 #[test]
 fn registering_answers_201_and_logging_in_a_token_and_the_user() {
@@ -37,6 +38,53 @@ fn a_username_is_taken_once_lookalikes_included() {
     }
     http.post("/users", json!({"username":"Hanna","password":"another"}))
         .done(201);
+}
+
+#[test]
+fn a_username_that_differs_where_nobody_can_see_it_is_no_other() {
+    let server = server();
+    let http = server.client();
+    account(&http, "Anna");
+    account(&http, "A nna");
+    let register = |name: &str| http.post("/users", json!({"username":name,"password":"another"}));
+    for name in ["Anna ", " Anna", "\u{3000}Anna", "A  nna", "A\u{2800}nna"] {
+        register(name).failed(409, 11);
+    }
+    for name in ["\u{202e}annA", "\u{200b}", "\u{2800}", " "] {
+        register(name).failed(400, 2);
+    }
+}
+
+#[test]
+fn a_login_needs_the_username_to_the_letter() {
+    let server = server();
+    let http = server.client();
+    account(&http, "Anna");
+    for name in ["Аnnа", "Anna ", " Anna", "anna", "An\u{200b}na"] {
+        http.post("/login", json!({"username":name,"password":PASSWORD}))
+            .failed(401, 10);
+    }
+    log_in(&http, "Anna");
+}
+
+#[test]
+fn a_username_as_long_as_a_body_is_refused_quickly() {
+    let server = server();
+    let http = server.client();
+    // Three bytes each, to the door's limit; the last two cost most to bring into normal form.
+    for letter in ["中", "\u{fdfa}", "\u{1dc0}"] {
+        let name = letter.repeat(21_000);
+        let start = Instant::now();
+        let reply = http.post("/login", json!({"username":name,"password":PASSWORD}));
+        assert!(matches!(reply.status, 400 | 401), "{}", reply.body);
+        let register = http.post("/users", json!({"username":name,"password":PASSWORD}));
+        assert_eq!(register.status, 400, "{}", register.body);
+        assert!(
+            start.elapsed() < Duration::from_secs(2),
+            "took {:?}",
+            start.elapsed()
+        );
+    }
 }
 
 #[test]
@@ -147,12 +195,12 @@ fn a_session_ends_when_it_was_not_used_for_its_time() {
     let http = server.client();
     let guest = create(&http, json!({}));
     let ada = account(&http, "Ada");
-    let start = std::time::Instant::now();
+    let start = Instant::now();
     until("longer than the session, by using it", || {
         ada.http.get("/rooms/me").status == 200 && start.elapsed().as_secs() >= 3
     });
     // Now unused for longer than its time, which nothing but time can show.
-    std::thread::sleep(std::time::Duration::from_millis(2500));
+    std::thread::sleep(Duration::from_millis(2500));
     ada.http.get("/rooms/me").failed(401, 1);
     let mut socket = server.socket();
     socket.send_json(json!({"type":"auth","token":ada.token}));

@@ -162,6 +162,17 @@ fn a_cursor_that_cannot_be_right_is_never_a_silent_gap() {
 }
 
 #[test]
+fn a_cursor_past_all_numbers_acknowledges_nothing() {
+    let server = Server::start(&[]);
+    let (ada, bob) = two(&server);
+    ada.say("still pending");
+    for after in [u64::MAX, u64::MAX - 1] {
+        assert_eq!(bob.fetch(json!({"after":after}))["complete"], false);
+    }
+    assert_eq!(texts(&bob.drain()), ["still pending"]);
+}
+
+#[test]
 fn a_limit_makes_pages_that_join_without_gap_or_repeat() {
     let server = Server::start(&[]);
     let (ada, bob) = two(&server);
@@ -236,6 +247,32 @@ fn a_drain_gives_at_most_1_mib_and_the_rest_the_next_time() {
 }
 
 #[test]
+fn a_drain_of_control_characters_is_measured_as_it_is_written() {
+    let server = Server::start(&["--data", "none", "--user-rate", "0", "--room-rate", "0"]);
+    let (ada, bob) = two(&server);
+    let mut socket = server.login(&ada.token);
+    let text = "\u{1}".repeat(1000); // six bytes each in JSON
+    let said: Vec<_> = (0..1000)
+        .map(|_| socket.say(ada.room, &text)["at"].as_u64().expect("at"))
+        .collect();
+    let mut seen = Vec::new();
+    while seen.len() < said.len() {
+        let reply = bob.call("/message/fetch");
+        assert!(
+            reply.body.len() < (1 << 20) * 13 / 10,
+            "{} bytes in one drain",
+            reply.body.len()
+        );
+        let found = entries(&reply.json);
+        assert!(!found.is_empty(), "{} of {} came", seen.len(), said.len());
+        assert!(texts(&found).iter().all(|t| *t == text));
+        seen.extend(places(&found));
+    }
+    assert_eq!(seen, said, "all of them, once, in order");
+    assert_eq!(bob.drain(), [] as [Value; 0]);
+}
+
+#[test]
 fn a_waiting_fetch_answers_when_something_arrives() {
     let server = Server::start(&[]);
     let (ada, bob) = two(&server);
@@ -296,6 +333,20 @@ fn a_newer_fetch_ends_an_older_that_waits() {
     assert_eq!(entries(&older.finish().json), [] as [Value; 0]);
     ada.say("for the newer");
     assert_eq!(texts(&bob.drain()), ["for the newer"]);
+}
+
+#[test]
+fn a_waiting_fetch_whose_client_went_away_takes_nothing_with_it() {
+    let server = Server::start(&[]);
+    let (ada, bob) = two(&server);
+    for round in 0..3 {
+        let mut waiting = bob.begin_fetch(json!({"wait":30}));
+        let answered = waiting.answered_within(Duration::from_millis(200));
+        assert!(!answered, "nothing is pending");
+        drop(waiting);
+        ada.say(&format!("round {round}"));
+        assert_eq!(texts(&bob.drain()), [format!("round {round}")]);
+    }
 }
 
 #[test]

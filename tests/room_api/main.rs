@@ -6,6 +6,8 @@ mod support;
 mod document;
 mod fetching;
 mod making;
+mod names;
+mod passwords;
 mod refusals;
 mod staying;
 mod talking;

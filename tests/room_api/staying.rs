@@ -1,6 +1,6 @@
 //! Leave, heartbeat, and what becomes of those who are silent.
 
-use crate::support::{Guest, Server, account, create, join, join_as, texts, until};
+use crate::support::{Guest, Server, account, create, join, join_as, texts, until, uuid};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -52,6 +52,17 @@ fn a_heartbeat_moves_the_last_heartbeat_time() {
             .data();
         let now = seen["room"]["userContainer"]["userList"][0]["lastHeartbeatTime"].clone();
         now.as_str() > born.as_str()
+    });
+}
+
+#[test]
+fn a_request_asked_again_is_a_heartbeat() {
+    let server = Server::start(&[]);
+    let body = json!({"request":uuid()});
+    let ask = || server.client().post("/room/create", body.clone()).data();
+    let born = ask()["user"]["lastHeartbeatTime"].clone();
+    until("a later lastHeartbeatTime", || {
+        ask()["user"]["lastHeartbeatTime"].as_str() > born.as_str()
     });
 }
 

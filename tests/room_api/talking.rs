@@ -139,6 +139,19 @@ fn a_reply_names_what_it_answers() {
 }
 
 #[test]
+fn a_reply_to_what_is_no_message_is_refused_by_name() {
+    let server = Server::start(&[]);
+    let ada = create(&server.client().english(), json!({}));
+    let notice = 1;
+    for reply in [0, notice, 2, u64::MAX] {
+        let sentence = ada
+            .send(json!({"content":"yes","reply":reply}))
+            .refused(400, "bad_field");
+        assert!(sentence.contains("reply"), "{reply}: {sentence}");
+    }
+}
+
+#[test]
 fn who_sends_too_fast_is_told_when_to_go_on() {
     let server = Server::start(&["--data", "none"]);
     let http = server.client();

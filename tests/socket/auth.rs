@@ -3,6 +3,7 @@
 use crate::support::{Server, Shape, create, join, uuid};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
+use tungstenite::Message;
 
 fn server() -> Server {
     Server::start(&["--data", "none"])
@@ -142,6 +143,19 @@ fn with_v_1_auth_tells_who_and_where_one_is() {
         ada.with_token().fetch(json!({"after":0}))["epoch"],
         "one epoch on both transports"
     );
+}
+
+#[test]
+fn auth_is_answered_after_pings_that_were_not_read() {
+    const PINGS: usize = 600; // the last of their answers wait in parlor
+    let server = server();
+    let ada = create(&server.client(), json!({}));
+    let mut ws = crate::support::Ws::connect_narrow(server.ws);
+    let ping = |n: usize| format!("{n:0125}"); // as long as a ping may be
+    (0..PINGS).for_each(|n| ws.send(Message::Ping(ping(n).into())));
+    ws.send_json(json!({"type":"auth","token":ada.token}));
+    ws.ponged(ping(PINGS - 1).as_bytes());
+    assert_eq!(ws.recv(), refusal(0, ""));
 }
 
 #[test]

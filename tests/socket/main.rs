@@ -6,5 +6,7 @@ mod support;
 mod auth;
 mod document;
 mod framing;
+mod history;
+mod leaving;
 mod messages;
 mod together;

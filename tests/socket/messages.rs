@@ -144,6 +144,23 @@ fn who_sends_too_fast_is_told_when_to_go_on() {
 }
 
 #[test]
+fn who_keeps_32_requests_unanswered_is_never_told_that_they_are_too_many() {
+    const UNANSWERED: usize = 32;
+    const ALL: usize = 3_000;
+    let server = Server::start(&["--data", "none", "--user-rate", "0", "--room-rate", "0"]);
+    let (ada, _) = two(&server);
+    let mut ws = server.login(&ada.token);
+    (0..UNANSWERED).for_each(|_| drop(ws.begin_say(ada.room, "hello")));
+    for answered in 1..=ALL {
+        let answer = ws.recv();
+        assert_eq!(answer["code"], 0, "{answer}");
+        if answered + UNANSWERED <= ALL {
+            ws.begin_say(ada.room, "hello");
+        }
+    }
+}
+
+#[test]
 fn a_uuid_is_one_message_on_either_transport() {
     let server = server();
     let (ada, bob) = two(&server);
@@ -267,6 +284,21 @@ fn a_reply_names_what_it_answers() {
 }
 
 #[test]
+fn a_reply_to_what_is_no_message_is_code_2_and_named() {
+    let server = server();
+    let (ada, _) = two(&server);
+    let mut ws = server.login(&ada.token);
+    let notice = 1;
+    for reply in [0, notice, 3, u64::MAX] {
+        let mut frame = msg(ada.room, "yes");
+        frame["reply"] = json!(reply);
+        let answer = refused(&mut ws, frame, 2);
+        let reason = answer["msg"].as_str().unwrap_or_default();
+        assert!(reason.contains("reply"), "{reply}: {reason}");
+    }
+}
+
+#[test]
 fn what_is_no_request_is_an_error_and_ten_of_them_are_too_many() {
     let server = server();
     let (ada, _) = two(&server);
@@ -366,46 +398,6 @@ fn a_join_on_a_socket_needs_what_a_join_over_http_needs() {
         0
     );
     assert_eq!(texts(&named.drain()), ["Robert加入了房间"]);
-}
-
-#[test]
-fn history_on_a_socket_is_the_history_over_http() {
-    let server = server();
-    let (ada, bob) = two(&server);
-    (0..5).for_each(|i| bob.say(&format!("{i}")));
-    let mut ws = server.login(&ada.token);
-    let over_http = |query: &str| {
-        let path = format!("/rooms/{}/messages{query}", ada.room);
-        server
-            .client()
-            .bearer(&ada.token)
-            .get(&path)
-            .done(200)
-            .clone()
-    };
-    for (request, query) in [
-        (json!({"after":2,"limit":2}), "?after=2&limit=2"),
-        (json!({"before":5,"limit":2}), "?before=5&limit=2"),
-        (json!({}), ""),
-    ] {
-        let mut request = request;
-        request["type"] = json!("history");
-        request["room"] = json!(ada.room);
-        request["id"] = json!("h");
-        let answer = ws.ask(request);
-        let page = over_http(query);
-        for field in ["code", "msg", "data", "next", "complete", "more"] {
-            assert_eq!(answer[field], page[field], "{field} of {query}");
-        }
-        assert_eq!(answer["id"], "h");
-    }
-    let stranger = create(&server.client(), json!({}));
-    assert_eq!(
-        server
-            .login(&stranger.token)
-            .ask(json!({"type":"history","room":ada.room}))["code"],
-        4
-    );
 }
 
 #[test]

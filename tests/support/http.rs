@@ -1,15 +1,18 @@
 //! A small HTTP/1.1 client: one connection a call, headers as given, a deadline on every wait.
 
-use super::{DEADLINE, short};
+use super::{DEADLINE, short, tell};
 use serde_json::Value;
+use socket2::{Domain, Socket, Type};
 use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 /// An address and the headers that every call from here carries.
 #[derive(Clone)]
 pub struct Http {
     addr: SocketAddr,
+    /// Where the calls come from; None leaves it to the system.
+    from: Option<IpAddr>,
     headers: Vec<(String, String)>,
 }
 
@@ -17,7 +20,16 @@ impl Http {
     pub fn new(addr: SocketAddr) -> Http {
         Http {
             addr,
+            from: None,
             headers: Vec::new(),
+        }
+    }
+
+    /// The same calling from another address of this machine: to parlor, somebody else.
+    pub fn calling_from(&self, from: [u8; 4]) -> Http {
+        Http {
+            from: Some(from.into()),
+            ..self.clone()
         }
     }
 
@@ -51,12 +63,12 @@ impl Http {
 
     /// Writes the whole request and leaves the answer for later.
     pub fn begin(&self, method: &str, path: &str, body: String) -> Waiting {
-        println!(
+        tell(format!(
             "> {method} {path} {} {}",
             self.headers_in_short(),
             short(&body)
-        );
-        let mut stream = TcpStream::connect_timeout(&self.addr, DEADLINE).expect("a connection");
+        ));
+        let mut stream = self.connect();
         stream.set_write_timeout(Some(DEADLINE)).expect("a timeout");
         let mut head = format!(
             "{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n",
@@ -79,6 +91,21 @@ impl Http {
             read: Vec::new(),
             ended: false,
         }
+    }
+
+    fn connect(&self) -> TcpStream {
+        let Some(from) = self.from else {
+            return TcpStream::connect_timeout(&self.addr, DEADLINE).expect("a connection");
+        };
+        let addr = self.addr.into();
+        let socket = Socket::new(Domain::for_address(self.addr), Type::STREAM, None);
+        let socket = socket.expect("a socket");
+        let bound = socket.bind(&SocketAddr::new(from, 0).into());
+        bound.unwrap_or_else(|e| panic!("{from} is no address of this machine: {e}"));
+        socket
+            .connect_timeout(&addr, DEADLINE)
+            .expect("a connection");
+        socket.into()
     }
 
     fn headers_in_short(&self) -> String {
@@ -132,7 +159,7 @@ impl Waiting {
             self.so_far()
         );
         let reply = Reply::parse(&self.read);
-        println!("< {} {}", reply.status, short(&reply.body));
+        tell(format!("< {} {}", reply.status, short(&reply.body)));
         reply
     }
 

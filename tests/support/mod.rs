@@ -2,15 +2,18 @@
 //! and JSON matched by shape. It knows the wire contract and nothing of the crate behind it.
 //!
 //! The transcript: every call, every frame and the server's stderr goes to `println!`, which the
-//! test harness keeps and shows for a test that fails.
+//! test harness keeps and shows for a test that fails. A test of many small cases `record`s the
+//! lines of the one it is at instead.
 
 #![allow(dead_code, unused_imports)] // each test file uses its own part
 
+use std::cell::RefCell;
 use std::time::{Duration, Instant};
 
 mod account;
 mod guest;
 mod http;
+mod order;
 mod server;
 mod shape;
 mod ws;
@@ -18,6 +21,7 @@ mod ws;
 pub use account::{Account, PASSWORD, account, log_in};
 pub use guest::{Guest, create, join, join_as, places, texts};
 pub use http::{Http, Reply, Waiting};
+pub use order::{Caller, Entry, Heard, Line, Rng, What};
 pub use server::{Exit, PARLOR, Server, TempDir};
 pub use shape::Shape;
 pub use ws::Ws;
@@ -52,4 +56,21 @@ fn short(text: &str) -> String {
     } else {
         format!("{shown}… ({} bytes)", text.len())
     }
+}
+
+thread_local! {
+    static RECORD: RefCell<Option<Vec<String>>> = const { RefCell::new(None) };
+}
+
+/// A line of the transcript.
+pub fn tell(line: String) {
+    RECORD.with_borrow_mut(|record| match record {
+        Some(lines) => lines.push(line),
+        None => println!("{line}"),
+    });
+}
+
+/// From here on the lines that this thread tells are kept, not printed; those kept before.
+pub fn record() -> Vec<String> {
+    RECORD.replace(Some(Vec::new())).unwrap_or_default()
 }

@@ -179,6 +179,21 @@ impl Server {
         self.process.kill();
     }
 
+    /// Starts again without this switch, on new ports; stops it first.
+    pub fn restart_without(&mut self, switch: &str) {
+        self.args.retain(|arg| arg != switch);
+        self.restart();
+    }
+
+    /// Starts again with this flag too, or with another value of it.
+    pub fn restart_with(&mut self, flag: &str, value: &str) {
+        match self.args.iter().position(|arg| arg == flag) {
+            Some(at) => self.args[at + 1] = value.to_string(),
+            None => self.args.extend(owned(&[flag, value])),
+        }
+        self.restart();
+    }
+
     /// Starts again with the same arguments, on new ports; stops it first where it still runs.
     pub fn restart(&mut self) {
         if self.process.running() {

@@ -1,7 +1,8 @@
 //! A WebSocket client that waits with deadlines and shows each frame in the transcript.
 
-use super::{DEADLINE, short, uuid};
+use super::{DEADLINE, short, tell, uuid};
 use serde_json::{Value, json};
+use socket2::{Domain, Socket, Type};
 use std::io::{ErrorKind, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
@@ -20,7 +21,24 @@ pub struct Ws {
 impl Ws {
     /// Upgrades `/ws` at this address, of either port.
     pub fn connect(addr: SocketAddr) -> Ws {
-        let stream = TcpStream::connect_timeout(&addr, DEADLINE).expect("a connection");
+        Ws::upgrade(
+            addr,
+            TcpStream::connect_timeout(&addr, DEADLINE).expect("a connection"),
+        )
+    }
+
+    /// The same on a line that takes a few KiB at a time: what is not read yet waits in parlor.
+    pub fn connect_narrow(addr: SocketAddr) -> Ws {
+        let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None);
+        let socket = socket.expect("a socket");
+        // Before it connects, or the window has been told already.
+        socket.set_recv_buffer_size(2048).expect("a small buffer");
+        let connected = socket.connect_timeout(&addr.into(), DEADLINE);
+        connected.expect("a connection");
+        Ws::upgrade(addr, socket.into())
+    }
+
+    fn upgrade(addr: SocketAddr, stream: TcpStream) -> Ws {
         stream.set_read_timeout(Some(DEADLINE)).expect("a timeout");
         stream.set_write_timeout(Some(DEADLINE)).expect("a timeout");
         stream.set_nodelay(true).expect("nodelay");
@@ -43,8 +61,16 @@ impl Ws {
 
     /// `auth` with `"v":1`; answers the answer.
     pub fn auth_v1(&mut self, token: &str) -> Value {
+        self.auth_with(token, json!({}))
+    }
+
+    /// The same with more fields, such as `resume`.
+    pub fn auth_with(&mut self, token: &str, mut fields: Value) -> Value {
         self.v1 = true;
-        self.send_json(json!({"type":"auth","token":token,"v":1}));
+        fields["type"] = json!("auth");
+        fields["token"] = json!(token);
+        fields["v"] = json!(1);
+        self.send_json(fields);
         let answer = self.recv();
         assert_eq!(
             (&answer["type"], &answer["code"], &answer["v"]),
@@ -60,20 +86,20 @@ impl Ws {
 
     /// A text frame that need not be JSON.
     pub fn send_text(&mut self, text: &str) {
-        println!("{} > {}", self.name, short(text));
+        tell(format!("{} > {}", self.name, short(text)));
         self.socket.send(Message::text(text)).expect("a frame sent");
     }
 
     /// A message of any kind.
     pub fn send(&mut self, message: Message) {
-        println!("{} > {}", self.name, shown(&message));
+        tell(format!("{} > {}", self.name, shown(&message)));
         self.socket.send(message).expect("a frame sent");
     }
 
     /// Bytes past the WebSocket client, for frames that no client should send. Parlor may close
     /// before it has read them all, so that they could not be written is no failure.
     pub fn send_raw(&mut self, bytes: &[u8]) {
-        println!("{} > {} raw bytes", self.name, bytes.len());
+        tell(format!("{} > {} raw bytes", self.name, bytes.len()));
         let _ = self.socket.get_mut().write_all(bytes);
     }
 
@@ -119,20 +145,40 @@ impl Ws {
 
     /// The next text frame, as JSON.
     pub fn recv(&mut self) -> Value {
-        let frame = self.recv_or_closed();
-        frame.unwrap_or_else(|| panic!("{}: closed, and a text frame was to come", self.name))
+        let frame = self.recv_or_code();
+        frame.unwrap_or_else(|code| {
+            panic!(
+                "{}: closed ({code}), and a text frame was to come",
+                self.name
+            )
+        })
     }
 
-    /// The next text frame, as JSON; none where a Close frame comes instead.
-    pub fn recv_or_closed(&mut self) -> Option<Value> {
+    /// The next text frame, as JSON; where a Close frame comes instead, its code.
+    pub fn recv_or_code(&mut self) -> Result<Value, u16> {
         loop {
             let text = match self.next(DEADLINE) {
                 Some(Message::Text(text)) => text,
-                Some(Message::Close(_)) => return None,
+                Some(Message::Close(Some(frame))) => return Err(frame.code.into()),
                 other => panic!("{}: a text or Close frame, not {other:?}", self.name),
             };
             let frame: Value = serde_json::from_str(&text).expect("frames are JSON");
             if !(self.v1 && frame["type"] == "presence") {
+                return Ok(frame);
+            }
+        }
+    }
+
+    /// The next `presence`, past whatever comes before it; none at the deadline.
+    pub fn presence_by(&mut self, deadline: Instant) -> Option<Value> {
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let text = match self.next(left)? {
+                Message::Text(text) => text,
+                other => panic!("{}: a text frame, not {other:?}", self.name),
+            };
+            let frame: Value = serde_json::from_str(&text).expect("frames are JSON");
+            if frame["type"] == "presence" {
                 return Some(frame);
             }
         }
@@ -209,7 +255,7 @@ impl Ws {
             match self.socket.read() {
                 Ok(Message::Ping(_)) => {}
                 Ok(message) => {
-                    println!("{} < {}", self.name, shown(&message));
+                    tell(format!("{} < {}", self.name, shown(&message)));
                     return Some(message);
                 }
                 Err(Error::Io(e))

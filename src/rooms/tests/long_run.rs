@@ -64,7 +64,7 @@ fn any_act(dice: &mut Dice, step: u32, rooms: &Rooms) -> Act {
             request: asked,
         }
     };
-    match dice.below(20) {
+    match dice.below(27) {
         0 => Act::Register {
             id: id(step),
             username: dice.pick(&NAMES).to_owned() + &"i".repeat(dice.below(6)),
@@ -102,6 +102,29 @@ fn any_act(dice: &mut Dice, step: u32, rooms: &Rooms) -> Act {
             seat: seat(dice),
             silent: dice.some(&users),
         },
+        20..=23 => {
+            let (room, user) = dice.pick(&seats);
+            let uuid = id(dice.below(60) as u32);
+            let last = rooms.room(room).map_or(1, |room| room.last);
+            // What the store might still say of it: also of what this table knows better.
+            let recalled = dice.once_in(2).then(|| Spoken {
+                user: if dice.once_in(3) { UserNo(1) } else { user },
+                at: 1 + dice.below(last as usize) as Place,
+                sent: 5,
+                digest: digest(dice.pick(&TEXTS)),
+                now: (!dice.once_in(3)).then(|| digest(dice.pick(&TEXTS))),
+                reply: None,
+            });
+            if dice.once_in(3) {
+                delete_recalling(room, user, uuid, recalled)
+            } else {
+                edit_recalling(room, user, uuid, dice.pick(&TEXTS), recalled)
+            }
+        }
+        24 => {
+            let last = rooms.room(room).map_or(0, |room| room.last);
+            prune(room, dice.below(last as usize + 3) as Place)
+        }
         _ => {
             let (room, user) = dice.pick(&seats);
             let uuid = id(dice.below(60) as u32);
@@ -112,6 +135,7 @@ fn any_act(dice: &mut Dice, step: u32, rooms: &Rooms) -> Act {
                 given: !dice.once_in(10),
                 text: dice.pick(&TEXTS).into(),
                 reply: dice.once_in(4).then(|| dice.below(9) as Place),
+                answers: true,
                 recalled: None,
             }
         }
@@ -143,7 +167,8 @@ fn shown(rooms: &Rooms) -> String {
     } = rooms;
     let inside = |room: &'_ Room| {
         let (seats, names) = (sorted(&room.seats), sorted(&room.names));
-        format!("{:?}", (&room.head, room.last, &room.members, seats, names))
+        let places = (room.last, room.floor);
+        format!("{:?}", (&room.head, places, &room.members, seats, names))
     };
     let parts = [
         sorted(rooms.values().map(inside)),
@@ -167,6 +192,7 @@ fn check_agreement(table: &Rooms) {
     for (no, room) in &table.rooms {
         assert_eq!(table.room_ids.get(&room.head.id), Some(no));
         assert!(*no < RoomNo(table.next_room));
+        assert!(room.floor <= room.last, "{room:?}");
         assert!(room.members.len() <= table.rules.max_members);
         assert_eq!(room.seats.len(), room.members.len());
         assert_eq!(room.names.len(), room.members.len(), "no two look alike");
@@ -210,6 +236,27 @@ fn check_agreement(table: &Rooms) {
     assert!(table.requests.keys().all(asked), "never to be forgotten");
 }
 
+/// That an edit or a deletion is of a message that is kept and was not deleted before, by somebody
+/// who may, and keeps what the message was.
+fn check_change(before: &Rooms, entry: &Entry) {
+    let of = match &entry.body {
+        Body::Edited { of, .. } => {
+            assert_eq!(entry.user, of.author, "{entry:?}");
+            of
+        }
+        Body::Deleted { of } => of,
+        _ => return,
+    };
+    let room = before.room(entry.room).expect("its room");
+    assert!([of.author, room.head.owner].contains(&entry.user));
+    assert!(of.seq > room.floor && of.seq < entry.at, "{entry:?}");
+    if let Some(known) = before.spoken.find(entry.room, of.uuid) {
+        assert!(known.now.is_some(), "deleted before: {entry:?}");
+        let kept = (known.at, known.user, known.sent, known.digest, known.reply);
+        assert_eq!(kept, (of.seq, of.author, of.said, of.origin, of.reply));
+    }
+}
+
 #[test]
 fn the_same_commands_give_the_same_events_and_every_promise_holds_after_each() {
     let mut dice = Dice(2001);
@@ -221,8 +268,9 @@ fn the_same_commands_give_the_same_events_and_every_promise_holds_after_each() {
     let mut now = 0;
     let mut history = vec![];
     let mut last: HashMap<RoomNo, Place> = HashMap::new();
+    let mut floors: HashMap<RoomNo, Place> = HashMap::new();
     let mut numbers = (RoomNo(0), UserNo(0));
-    for step in 0..600 {
+    for step in 0..800 {
         now += dice.below(60) as Nanos * SECOND;
         let act = any_act(&mut dice, step, &table);
         let command = Command { now, act };
@@ -237,6 +285,11 @@ fn the_same_commands_give_the_same_events_and_every_promise_holds_after_each() {
                     let last = last.entry(entry.room).or_default();
                     *last += 1;
                     assert_eq!(entry.at, *last, "no gap: {entry:?}");
+                    check_change(&table, entry);
+                }
+                Event::Pruned { room, floor } => {
+                    let before = floors.insert(*room, *floor).unwrap_or(0);
+                    assert!(*floor > before && *floor <= last[room], "{event:?}");
                 }
                 Event::RoomMade(head) => {
                     assert!(head.no > numbers.0, "a new number");
@@ -270,7 +323,7 @@ fn the_same_commands_give_the_same_events_and_every_promise_holds_after_each() {
     let decisions = || history.iter().map(|(_, decision)| decision);
     let events = decisions().flatten().flat_map(|(events, _)| events);
     let kinds: BTreeSet<_> = events.map(kind).collect();
-    assert_eq!(kinds.len(), 11, "every event happened: {kinds:?}");
+    assert_eq!(kinds.len(), 12, "every event happened: {kinds:?}");
     let refused = decisions().filter(|decision| decision.is_err()).count();
     assert!((100..400).contains(&refused), "{refused} were refused");
 }

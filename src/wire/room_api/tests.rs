@@ -404,6 +404,45 @@ fn entries_are_the_documents_with_their_place_and_time() {
 }
 
 #[test]
+fn edits_and_deletions_are_entries_for_those_who_speak_v_1() {
+    let entries = [
+        says_otherwise(3, "hullo"),
+        edits(4, "hullo"),
+        tombstone(5),
+        deletes(6),
+    ];
+    let [_, joined] = came();
+    let shown = |v| entries.each_ref().map(|entry| shows(entry, v));
+    assert_eq!(shown(None), [true, false, false, false]);
+    assert_eq!(shown(Some(1)), [true; 4]);
+    assert!(shows(&joined, None) && shows(&left(3), None));
+
+    let sent = "2022-12-22T06:33:59.579+00:00";
+    let later = "2022-12-22T06:34:59.579+00:00";
+    let said = json!({"type": "message", "userId": JOINER, "contentType": "text",
+        "content": "hullo", "at": 3, "sent": sent, "uuid": MESSAGE, "seq": 3,
+        "userName": "用户e07da", "modified": true, "reply": 1});
+    let expected = json!([
+        said,
+        {"type": "edited", "userId": JOINER, "contentType": "text", "content": "hullo", "at": 4,
+            "sent": later, "uuid": MESSAGE, "seq": 3, "userName": "用户e07da", "modified": true,
+            "reply": 1},
+        {"type": "deleted", "userId": JOINER, "at": 5, "sent": sent, "uuid": MESSAGE, "seq": 5,
+            "userName": "用户e07da"},
+        {"type": "deleted", "userId": MAKER, "at": 6, "sent": sent, "uuid": MESSAGE, "seq": 3,
+            "userName": "用户f7f12"},
+    ]);
+    let page = page(entries.map(Into::into).into());
+    let answer = |v| samples::json(&fetched(Lang::Zh, v, &page, Some("e")));
+    assert_eq!(answer(Some(1))["data"], expected);
+    let plain = answer(None);
+    assert_eq!(
+        (&plain["data"], &plain["next"]),
+        (&json!([said]), &json!(6))
+    );
+}
+
+#[test]
 fn only_a_cursor_is_answered_with_a_cursor() {
     let page = Page {
         complete: false,

@@ -197,6 +197,49 @@ fn each_request_of_ours_is_read() {
 }
 
 #[test]
+fn an_edit_and_a_deletion_are_read() {
+    let sent = hello(json!({"type": "edit", "id": 7}));
+    assert_eq!(ask(sent.clone()).echo.id, Some(json!(7)));
+    match call(sent) {
+        Ok(Call::Edit { room, uuid, text }) => {
+            assert_eq!((room, uuid), (RoomRef::No(RoomNo(1)), id(MESSAGE)));
+            assert_eq!(text, "Hello, Chatoy!");
+        }
+        _ => panic!("it is an edit"),
+    }
+    match call(json!({"type": "delete", "room": ROOM, "uuid": MESSAGE.to_uppercase()})) {
+        Ok(Call::Delete { room, uuid }) => {
+            assert_eq!((room, uuid), (RoomRef::Id(id(ROOM)), id(MESSAGE)));
+        }
+        _ => panic!("it is a delete"),
+    }
+    for (changes, field) in [
+        (json!({"uuid": null}), "uuid"),
+        (json!({"uuid": "hello"}), "uuid"),
+        (json!({"room": null}), "room"),
+    ] {
+        for kind in ["edit", "delete"] {
+            let mut changes = changes.clone();
+            changes["type"] = json!(kind);
+            assert_eq!(named(call(hello(changes))), field, "{kind}");
+        }
+    }
+    for (data, field) in [
+        (json!(null), "data"),
+        (json!("hello"), "data"),
+        (json!({"text": "hi"}), "data.type"),
+        (json!({"type": "Text"}), "data.text"),
+        (json!({"type": "Text", "text": 7}), "data.text"),
+    ] {
+        let edit = hello(json!({"type": "edit", "data": data}));
+        assert_eq!(named(call(edit)), field);
+    }
+    let image = hello(json!({"type": "edit", "data": {"type": "Image", "url": "x"}}));
+    let refusal = call(image).err();
+    assert_eq!(refusal, Some(Refusal::UnsupportedContent("Image".into())));
+}
+
+#[test]
 fn history_has_a_beginning_and_a_size() {
     let asked = |mut frame: Value| {
         frame["type"] = json!("history");
@@ -364,6 +407,37 @@ fn an_edited_message_and_an_answer_say_so() {
         (&data["modified"], &data["reply"]),
         (&json!(true), &json!(1))
     );
+}
+
+#[test]
+fn an_edit_is_the_message_again_and_a_deletion_only_its_name() {
+    let expected = json!({
+        "type": "recv", "at": 9,
+        "data": {
+            "uuid": MESSAGE, "sender": 2, "room": 1, "data": {"type": "Text", "text": "hullo"},
+            "sent": local_nanos(nanos(SAID)), "modified": true, "seq": 3, "name": "用户e07da",
+            "reply": 1
+        }
+    });
+    assert_eq!(samples::json(&frame(&edits(9, "hullo"))), expected);
+    let deleted = |at| json!({"type": "deleted", "room": 1, "uuid": MESSAGE, "seq": 3, "at": at});
+    assert_eq!(samples::json(&frame(&deletes(9))), deleted(9));
+    assert_eq!(samples::json(&frame(&tombstone(3))), deleted(3));
+}
+
+#[test]
+fn without_v_1_a_socket_hears_of_edits_but_not_of_deletions() {
+    let (author, owner, other) = (UserNo(2), UserNo(1), UserNo(3));
+    for entry in [edits(9, "hullo"), deletes(9), tombstone(3)] {
+        let is_edit = entry.text().is_some();
+        let heard = [author, owner, other].map(|user| is_for(&entry, user, 0));
+        assert_eq!(heard, [false, is_edit, is_edit], "{entry:?}");
+        assert!(
+            [author, owner, other]
+                .iter()
+                .all(|user| is_for(&entry, *user, 1))
+        );
+    }
 }
 
 #[test]

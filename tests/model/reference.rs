@@ -1,0 +1,551 @@
+//! The reference: rooms as PROTOCOL.md has them, small enough to be believed.
+//!
+//! A `World` is one way in which things may stand. An answer that was lost leaves several: its
+//! command may have been carried out already, may still be, or may never arrive. What is observed
+//! afterwards rules out all but one. Knows no server and no connection.
+
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+pub type Place = u64;
+/// A connection of a socket, never used twice in a case.
+pub type EarNo = usize;
+
+#[derive(Debug, PartialEq)]
+pub struct Person {
+    /// The user's number.
+    pub no: u64,
+    pub user_id: String,
+    pub name: String,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    who: Rc<Person>,
+    kind: Kind,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Kind {
+    Said(Said),
+    Edited { seq: Place },
+    Deleted { seq: Place },
+    Joined,
+    Left,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Said {
+    /// None: the server made one.
+    uuid: Option<String>,
+    /// What a repetition is compared with.
+    first: String,
+    /// The text as it is; None: deleted.
+    now: Option<String>,
+    modified: bool,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Member {
+    who: Rc<Person>,
+    joined: Place,
+    /// The cursor of its drains stands between these: after a crash it may be older.
+    cursor: (Place, Place),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Room {
+    no: u64,
+    owner: u64,
+    /// The entry of place 1 first.
+    entries: Vec<Entry>,
+    /// In join order.
+    members: Vec<Member>,
+}
+
+/// What comes next, as the least that it has to hold; one of several where it may be read early
+/// or late.
+pub type Due = Vec<Rc<Value>>;
+
+/// What one socket is to get, room by room: frames of the order and answers to its sending.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ear {
+    who: Rc<Person>,
+    v: u64,
+    pub due: Vec<Vec<Due>>,
+    /// It resumed and was answered nothing since: what it missed may not have been read yet, and
+    /// shows edits and deletions of this very moment.
+    pub behind: bool,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Say {
+    pub who: Rc<Person>,
+    pub room: usize,
+    pub uuid: Option<String>,
+    pub text: String,
+}
+
+/// Why not.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Why {
+    NotMember,
+    UuidTaken,
+    NotYours,
+    NoSuchMessage,
+}
+
+impl Why {
+    /// Of the room API.
+    pub fn status_and_word(self) -> (u16, &'static str) {
+        match self {
+            Why::NotMember => (403, "not_a_member"),
+            Why::UuidTaken => (409, "uuid_taken"),
+            Why::NotYours => (403, "not_yours"),
+            Why::NoSuchMessage => (404, "message_not_found"),
+        }
+    }
+
+    /// Of a socket.
+    pub fn code(self) -> u64 {
+        match self {
+            Why::NoSuchMessage => 3,
+            Why::NotMember => 4,
+            Why::NotYours => 5,
+            Why::UuidTaken => 8,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+pub enum Span {
+    Newest,
+    After(Place),
+    Before(Place),
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct World {
+    rooms: Vec<Room>,
+    pub ears: BTreeMap<EarNo, Ear>,
+    /// Sent, and the answer lost: carried out at any later moment, or never.
+    pub flying: Vec<Say>,
+}
+
+impl World {
+    /// A room that `owner` has just made.
+    pub fn make_room(&mut self, no: u64, owner: &Rc<Person>) {
+        self.rooms.push(Room {
+            no,
+            owner: owner.no,
+            entries: vec![],
+            members: vec![],
+        });
+        self.join(self.rooms.len() - 1, owner);
+    }
+
+    pub fn last(&self, room: usize) -> Place {
+        self.rooms[room].entries.len() as Place
+    }
+
+    pub fn members(&self, room: usize) -> impl Iterator<Item = u64> + '_ {
+        self.rooms[room].members.iter().map(|m| m.who.no)
+    }
+
+    pub fn is_member(&self, room: usize, user: u64) -> bool {
+        self.members(room).any(|no| no == user)
+    }
+
+    pub fn member(&self, room: usize, user: u64) -> Result<(), Why> {
+        self.is_member(room, user)
+            .then_some(())
+            .ok_or(Why::NotMember)
+    }
+
+    /// All the worlds that this one may have become by now.
+    pub fn unfolded(self) -> Vec<World> {
+        let mut all = vec![self];
+        let mut at = 0;
+        while at < all.len() {
+            for index in 0..all[at].flying.len() {
+                let mut world = all[at].clone();
+                let say = world.flying.remove(index);
+                // Refused or carried out: nobody hears which.
+                let _ = world.say(&say, None);
+                if !all.contains(&world) {
+                    all.push(world);
+                }
+            }
+            at += 1;
+        }
+        all
+    }
+
+    /// The message's place, newly or as it was.
+    pub fn say(&mut self, say: &Say, from: Option<EarNo>) -> Result<Place, Why> {
+        self.member(say.room, say.who.no)?;
+        let answer = |at: Place| json!({"type":"send","code":0,"seq":at,"at":at});
+        if let Some(at) = say.uuid.as_ref().and_then(|uuid| self.find(say.room, uuid)) {
+            let entry = &self.rooms[say.room].entries[at as usize - 1];
+            let same = matches!(&entry.kind, Kind::Said(said) if said.first == say.text);
+            if entry.who.no != say.who.no || !same {
+                return Err(Why::UuidTaken);
+            }
+            self.owe(from, say.room, answer(at));
+            return Ok(at);
+        }
+        let kind = Kind::Said(Said {
+            uuid: say.uuid.clone(),
+            first: say.text.clone(),
+            now: Some(say.text.clone()),
+            modified: false,
+        });
+        let at = self.publish(say.room, &say.who, kind, from);
+        self.owe(from, say.room, answer(at));
+        Ok(at)
+    }
+
+    /// Where the message with a uuid was said.
+    pub fn find(&self, room: usize, uuid: &str) -> Option<Place> {
+        let is_it = |entry: &Entry| match &entry.kind {
+            Kind::Said(said) => said.uuid.as_deref() == Some(uuid),
+            _ => false,
+        };
+        let index = self.rooms[room].entries.iter().position(is_it)?;
+        Some(index as Place + 1)
+    }
+
+    fn said(&mut self, room: usize, uuid: &str) -> Option<(Place, u64, &mut Said)> {
+        let seq = self.find(room, uuid)?;
+        let entry = &mut self.rooms[room].entries[seq as usize - 1];
+        match &mut entry.kind {
+            Kind::Said(said) => Some((seq, entry.who.no, said)),
+            _ => None,
+        }
+    }
+
+    pub fn edit(
+        &mut self,
+        room: usize,
+        who: &Rc<Person>,
+        uuid: &str,
+        text: &str,
+    ) -> Result<(), Why> {
+        self.member(room, who.no)?;
+        let found = self.said(room, uuid).filter(|(_, _, s)| s.now.is_some());
+        let (seq, author, said) = found.ok_or(Why::NoSuchMessage)?;
+        if author != who.no {
+            return Err(Why::NotYours);
+        }
+        if said.now.as_deref() != Some(text) {
+            (said.now, said.modified) = (Some(text.into()), true);
+            self.amend(room, seq);
+            self.publish(room, who, Kind::Edited { seq }, None);
+        }
+        Ok(())
+    }
+
+    pub fn delete(&mut self, room: usize, who: &Rc<Person>, uuid: &str) -> Result<(), Why> {
+        self.member(room, who.no)?;
+        let owner = self.rooms[room].owner;
+        let (seq, author, said) = self.said(room, uuid).ok_or(Why::NoSuchMessage)?;
+        if author != who.no && owner != who.no {
+            return Err(Why::NotYours);
+        }
+        if said.now.take().is_some() {
+            self.amend(room, seq);
+            self.publish(room, who, Kind::Deleted { seq }, None);
+        }
+        Ok(())
+    }
+
+    /// The place of the join notice, newly or as it was.
+    pub fn join(&mut self, room: usize, who: &Rc<Person>) -> Place {
+        let members = &mut self.rooms[room].members;
+        if let Some(member) = members.iter().find(|m| m.who.no == who.no) {
+            return member.joined;
+        }
+        let joined = self.rooms[room].entries.len() as Place + 1;
+        self.rooms[room].members.push(Member {
+            who: who.clone(),
+            joined,
+            cursor: (joined, joined),
+        });
+        self.publish(room, who, Kind::Joined, None)
+    }
+
+    pub fn leave(&mut self, room: usize, who: &Rc<Person>) -> Result<(), Why> {
+        self.member(room, who.no)?;
+        // Who leaves still hears of it.
+        self.publish(room, who, Kind::Left, None);
+        self.rooms[room].members.retain(|m| m.who.no != who.no);
+        Ok(())
+    }
+
+    /// The server was killed: drained entries may be pending again.
+    pub fn crash(&mut self) {
+        for room in &mut self.rooms {
+            for member in &mut room.members {
+                member.cursor.0 = member.joined;
+            }
+        }
+    }
+
+    // ---- What sockets get ----
+
+    fn publish(&mut self, room: usize, who: &Rc<Person>, kind: Kind, from: Option<EarNo>) -> Place {
+        let documented = matches!(kind, Kind::Said(_) | Kind::Edited { .. });
+        self.rooms[room].entries.push(Entry {
+            who: who.clone(),
+            kind,
+        });
+        let at = self.last(room);
+        let frame = Rc::new(self.rooms[room].frame(at));
+        let World { rooms, ears, .. } = self;
+        for (no, ear) in ears {
+            let member = rooms[room].members.iter().any(|m| m.who.no == ear.who.no);
+            let told = ear.v > 0 || (documented && ear.who.no != who.no);
+            if member && told && from != Some(*no) {
+                ear.due[room].push(vec![frame.clone()]);
+            }
+        }
+        at
+    }
+
+    /// The message of a place has changed: so has what a socket is yet to read of it.
+    fn amend(&mut self, room: usize, seq: Place) {
+        let found = &self.rooms[room];
+        for ear in self.ears.values_mut().filter(|ear| ear.behind) {
+            for due in &mut ear.due[room] {
+                let at = due[0]["at"].as_u64().unwrap_or_default();
+                if found.message(at).is_some_and(|(said, _)| said == seq) {
+                    due.push(Rc::new(found.frame(at)));
+                }
+            }
+        }
+    }
+
+    fn owe(&mut self, ear: Option<EarNo>, room: usize, answer: Value) {
+        if let Some(ear) = ear.and_then(|no| self.ears.get_mut(&no)) {
+            ear.due[room].push(vec![Rc::new(answer)]);
+        }
+    }
+
+    /// A socket takes its seat; the answer to its `auth` with `v` 1. `resume` has cursors by room.
+    pub fn attach(
+        &mut self,
+        no: EarNo,
+        who: &Rc<Person>,
+        v: u64,
+        resume: &BTreeMap<usize, Place>,
+    ) -> Value {
+        let (mut rooms, mut gone) = (vec![], vec![]);
+        let mut due = vec![vec![]; self.rooms.len()];
+        for (index, room) in self.rooms.iter().enumerate() {
+            let (last, seen) = (room.entries.len() as Place, resume.get(&index).copied());
+            if room.members.iter().all(|m| m.who.no != who.no) {
+                gone.extend(seen.map(|_| json!(room.no)));
+                continue;
+            }
+            rooms.push(json!({"id":room.no,"at":last,"complete":true}));
+            for at in seen.map_or(last, |seen| seen.min(last)) + 1..=last {
+                due[index].push(vec![Rc::new(room.frame(at))]);
+            }
+        }
+        let (who, behind) = (who.clone(), due.iter().any(|due| !due.is_empty()));
+        let ear = Ear {
+            who,
+            v,
+            due,
+            behind,
+        };
+        self.ears.insert(no, ear);
+        json!({"type":"auth","code":0,"rooms":rooms,"gone":gone})
+    }
+
+    // ---- What reading gives ----
+
+    /// What a drain may answer: one list for each place where the cursor may stand.
+    pub fn drain(&mut self, room: usize, user: u64, v: u64) -> Result<Vec<Vec<Value>>, Why> {
+        self.member(room, user)?;
+        let (found, last) = (&self.rooms[room], self.last(room));
+        let (from, to) = found.cursor(user);
+        let pending = |cursor: Place| {
+            let others = (cursor + 1..=last).filter(|at| found.entry(*at).who.no != user);
+            let shown = others.filter(|at| v > 0 || found.is_shown_without_v(*at));
+            shown.map(|at| found.http(at)).collect::<Vec<_>>()
+        };
+        let mut lists: Vec<_> = (from..=to).map(pending).collect();
+        lists.dedup();
+        self.move_cursor(room, user, last);
+        Ok(lists)
+    }
+
+    /// The answer of a fetch with a cursor.
+    pub fn fetch(
+        &mut self,
+        room: usize,
+        user: u64,
+        after: Place,
+        limit: usize,
+        v: u64,
+    ) -> Result<Value, Why> {
+        self.member(room, user)?;
+        let last = self.last(room);
+        let (from, to, complete) = if after <= last {
+            self.move_cursor(room, user, after);
+            (after + 1, last.min(after + limit as Place), true)
+        } else {
+            // A cursor beyond the end says nothing: the newest there is.
+            (
+                (last + 1).saturating_sub(limit as Place).max(1),
+                last,
+                false,
+            )
+        };
+        let room = &self.rooms[room];
+        let shown = (from..=to).filter(|at| v > 0 || room.is_shown_without_v(*at));
+        let data: Vec<_> = shown.map(|at| room.http(at)).collect();
+        Ok(json!({"data":data,"next":to.max(after.min(last)),"complete":complete}))
+    }
+
+    fn move_cursor(&mut self, room: usize, user: u64, to: Place) {
+        let members = self.rooms[room].members.iter_mut();
+        for member in members.filter(|m| m.who.no == user) {
+            let (least, most) = member.cursor;
+            member.cursor = (least.max(to), most.max(to));
+        }
+    }
+
+    /// A page of history.
+    pub fn page(&self, room: usize, user: u64, span: Span, limit: usize) -> Result<Value, Why> {
+        self.member(room, user)?;
+        let (room, last, limit) = (&self.rooms[room], self.last(room), limit as Place);
+        let (from, to, next, more, complete) = match span {
+            Span::After(place) => {
+                let to = last.min(place.saturating_add(limit));
+                let next = to.max(place.min(last));
+                (place + 1, to, next, next < last, place <= last)
+            }
+            Span::Before(_) | Span::Newest => {
+                let place = match span {
+                    Span::Before(place) => place,
+                    _ => last + 1,
+                };
+                let to = last.min(place - 1);
+                let from = (to + 1).saturating_sub(limit).max(1);
+                // An empty page says as well that there is nothing before it.
+                let next = if to == 0 { 1 } else { from };
+                (from, to, next, next > 1, place <= last + 1)
+            }
+        };
+        let data: Vec<_> = (from..=to).map(|at| room.frame(at)).collect();
+        Ok(json!({"code":0,"data":data,"next":next,"more":more,"complete":complete}))
+    }
+}
+
+impl Room {
+    fn entry(&self, at: Place) -> &Entry {
+        &self.entries[at as usize - 1]
+    }
+
+    fn cursor(&self, user: u64) -> (Place, Place) {
+        let member = self.members.iter().find(|m| m.who.no == user);
+        member.expect("a member").cursor
+    }
+
+    /// The message that stands or is edited or deleted at a place: where it was said, and what.
+    fn message(&self, at: Place) -> Option<(Place, &Said)> {
+        let seq = match self.entry(at).kind {
+            Kind::Said(_) => at,
+            Kind::Edited { seq } | Kind::Deleted { seq } => seq,
+            Kind::Joined | Kind::Left => return None,
+        };
+        match &self.entry(seq).kind {
+            Kind::Said(said) => Some((seq, said)),
+            _ => unreachable!("a message stands at {seq}"),
+        }
+    }
+
+    fn is_shown_without_v(&self, at: Place) -> bool {
+        match &self.entry(at).kind {
+            Kind::Said(said) => said.now.is_some(),
+            Kind::Joined | Kind::Left => true,
+            Kind::Edited { .. } | Kind::Deleted { .. } => false,
+        }
+    }
+
+    /// The frame of an entry as it is now.
+    fn frame(&self, at: Place) -> Value {
+        let Entry { who, kind } = self.entry(at);
+        let Some((seq, said)) = self.message(at) else {
+            let kind = if *kind == Kind::Joined {
+                "joined"
+            } else {
+                "left"
+            };
+            let user = json!({"id":who.no,"name":who.name});
+            return json!({"type":kind,"room":self.no,"at":at,"user":user});
+        };
+        let Some(text) = said.now.as_ref() else {
+            // Its text is gone, and so is that of its edits.
+            return with_uuid(
+                json!({"type":"deleted","room":self.no,"at":at,"seq":seq,"data":null}),
+                said,
+            );
+        };
+        let data = json!({
+            "sender":who.no,"room":self.no,"seq":seq,"name":who.name,
+            "modified":said.modified,"data":{"type":"Text","text":text},
+        });
+        json!({"type":"recv","at":at,"data":with_uuid(data, said)})
+    }
+
+    /// The same as a fetch shows it.
+    fn http(&self, at: Place) -> Value {
+        let Entry { who, kind } = self.entry(at);
+        let Some((seq, said)) = self.message(at) else {
+            let what = if *kind == Kind::Joined {
+                "加入了房间"
+            } else {
+                "离开了房间"
+            };
+            let content = format!("{}{what}", who.name);
+            return json!({"type":"system","at":at,"content":content});
+        };
+        let Some(text) = said.now.as_ref() else {
+            return with_uuid(
+                json!({"type":"deleted","at":at,"seq":seq,"content":null}),
+                said,
+            );
+        };
+        let kind = if at == seq { "message" } else { "edited" };
+        let entry = json!({
+            "type":kind,"at":at,"seq":seq,"userId":who.user_id,"userName":who.name,
+            "contentType":"text","content":text,"modified":said.modified,
+        });
+        with_uuid(entry, said)
+    }
+}
+
+/// A uuid that the server made is known to nobody beforehand.
+fn with_uuid(mut object: Value, said: &Said) -> Value {
+    if let Some(uuid) = &said.uuid {
+        object["uuid"] = json!(uuid);
+    }
+    object
+}
+
+/// Whether something holds all that was expected of it. Null stands for absent, too.
+pub fn fits(expected: &Value, actual: &Value) -> bool {
+    match (expected, actual) {
+        (Value::Object(wanted), Value::Object(_)) => wanted
+            .iter()
+            .all(|(key, value)| fits(value, &actual[key.as_str()])),
+        (Value::Array(wanted), Value::Array(found)) => {
+            wanted.len() == found.len() && wanted.iter().zip(found).all(|(w, f)| fits(w, f))
+        }
+        _ => expected == actual,
+    }
+}
