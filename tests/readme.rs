@@ -120,6 +120,41 @@ fn the_flag_table_says_what_help_says() {
 }
 
 #[test]
+fn every_promise_names_a_test_that_is_there() {
+    let (_, promises) = README.split_once("\nPromised, ").expect("promises");
+    let (promises, _) = promises.split_once("\nNot promised:").expect("their end");
+    let tests = sources(
+        Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("tests")
+            .as_path(),
+    );
+    for promise in promises.split("\n- ").skip(1) {
+        let words = promise.split('`').skip(1).step_by(2);
+        let mut names = words
+            .filter(|word| word.matches('_').count() > 2)
+            .peekable();
+        assert!(names.peek().is_some(), "no test holds: {promise}");
+        for name in names {
+            assert!(
+                tests.contains(&format!("fn {name}()")),
+                "no test is called {name}"
+            );
+        }
+    }
+}
+
+/// All sources in a folder and those inside it.
+fn sources(folder: &Path) -> String {
+    let entries = fs::read_dir(folder).expect("a folder");
+    let paths = entries.map(|entry| entry.expect("an entry").path());
+    let read = |path: PathBuf| match path.is_dir() {
+        true => sources(&path),
+        false => fs::read_to_string(&path).unwrap_or_default(),
+    };
+    paths.map(read).collect()
+}
+
+#[test]
 fn every_dependency_has_its_reason() {
     let (_, listed) = README
         .split_once("| crate | for |")
@@ -134,14 +169,17 @@ fn every_dependency_has_its_reason() {
         match line.split_once('=') {
             _ if line.starts_with('[') => section = line,
             Some((name, _)) if section == "[dependencies]" => wanted.push(name.trim()),
+            Some((name, _)) if section == "[dev-dependencies]" => {
+                let name = name.trim();
+                assert!(
+                    README.contains(&format!("`{name}`, for")),
+                    "what {name} is for"
+                );
+            }
             _ => {}
         }
     }
     assert_eq!(named, wanted);
-    assert_eq!(
-        README.contains("The tests use no other crates."),
-        !include_str!("../Cargo.toml").contains("[dev-dependencies]"),
-    );
 }
 
 /// A fenced block and the comment before it.
