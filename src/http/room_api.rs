@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::{Served, Site, bearer, json, lang, refused};
 use crate::calls::{Create, Join, Taken};
-use crate::door::{Conn, Request};
+use crate::door::{Answer, Conn, Request};
 use crate::hub::Caller;
 use crate::hub::live::Bell;
 use crate::model::*;
@@ -72,7 +72,7 @@ impl Site {
             .caller(seat.room, seat.user, asked.token.as_deref())
     }
 
-    fn create(&self, asked: &Asked) -> Result<crate::door::Answer, Refusal> {
+    fn create(&self, asked: &Asked) -> Result<Answer, Refusal> {
         let body = wire::create(&asked.body)?;
         let user = self.known(asked)?;
         let from = asked.conn.peer().ip();
@@ -90,7 +90,7 @@ impl Site {
         self.seated(Call::Create, asked, taken, body.room_password)
     }
 
-    fn join(&self, asked: &Asked) -> Result<crate::door::Answer, Refusal> {
+    fn join(&self, asked: &Asked) -> Result<Answer, Refusal> {
         let body = wire::join(&asked.body)?;
         let user = self.known(asked)?;
         let join = Join {
@@ -110,7 +110,7 @@ impl Site {
         asked: &Asked,
         taken: Taken,
         password: Option<String>,
-    ) -> Result<crate::door::Answer, Refusal> {
+    ) -> Result<Answer, Refusal> {
         let room = self.calls.hub.view(taken.room)?;
         let me = room
             .members
@@ -132,7 +132,7 @@ impl Site {
         Ok(json(200, wire::seated(call, asked.lang, asked.v, &seated)))
     }
 
-    fn send(&self, asked: &Asked) -> Result<crate::door::Answer, Refusal> {
+    fn send(&self, asked: &Asked) -> Result<Answer, Refusal> {
         let seat = wire::seat(&asked.body)?;
         let body = wire::send(&asked.body, seat.user)?;
         let caller = self
@@ -140,17 +140,7 @@ impl Site {
             .caller(seat.room, seat.user, asked.token.as_deref())?;
         let act = self
             .calls
-            .say(caller.room, caller.user, body.uuid, &body.text, body.reply)
-            .map_err(|refusal| match refusal {
-                Refusal::BadField {
-                    field: "reply",
-                    want,
-                } => Refusal::BadField {
-                    field: "message.reply",
-                    want,
-                },
-                other => other,
-            })?;
+            .say(caller.room, caller.user, body.uuid, &body.text, body.reply)?;
         let reply = self.calls.desk.ask(act).map_err(|refusal| match refusal {
             // As it is called here.
             Refusal::BadField {
@@ -171,13 +161,13 @@ impl Site {
         Ok(json(200, text))
     }
 
-    fn leave(&self, asked: &Asked) -> Result<crate::door::Answer, Refusal> {
+    fn leave(&self, asked: &Asked) -> Result<Answer, Refusal> {
         let Caller { room, user, .. } = self.caller(asked)?;
         self.calls.desk.ask(Act::Leave { room, user })?;
         Ok(json(200, wire::success(Call::Leave, asked.lang, asked.v)))
     }
 
-    fn heartbeat(&self, asked: &Asked) -> Result<crate::door::Answer, Refusal> {
+    fn heartbeat(&self, asked: &Asked) -> Result<Answer, Refusal> {
         self.caller(asked)?;
         Ok(json(
             200,

@@ -162,10 +162,6 @@ impl Hub {
         &self.epoch
     }
 
-    pub fn readers(&self) -> &Readers {
-        &self.readers
-    }
-
     /// The rules' table as everybody sees it: what the scribe goes back to after a failed commit.
     pub fn committed(&self) -> Rooms {
         self.table().rooms.clone()
