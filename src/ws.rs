@@ -330,7 +330,11 @@ impl Session<'_> {
                 // a silent gap would be worse.
                 return self.socket.close(Close::TooSlow);
             };
-            let heard = page.entries.iter().filter(|e| wire::is_for(e, me, v));
+            let end = self.seat.end_of(room).unwrap_or(Place::MAX);
+            let heard = page
+                .entries
+                .iter()
+                .filter(|e| e.at <= end && wire::is_for(e, me, v));
             let frames = heard.map(|e| text_frame(wire::frame(e)));
             let chunk: Vec<u8> = frames.flat_map(|frame| frame.to_vec()).collect();
             if !chunk.is_empty() {

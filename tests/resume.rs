@@ -252,3 +252,42 @@ fn without_v_1_a_resume_brings_what_its_document_has() {
     assert_eq!(ws.hear(1), ["missed"]);
     ws.nothing_more();
 }
+
+#[test]
+fn who_leaves_while_catching_up_hears_nothing_from_after_the_leaving() {
+    let server = server();
+    let http = server.client();
+    let ada = create(&http, json!({"userName":"Ada"}));
+    let bob = account(&http, "Bob");
+    let joined = http.post(
+        "/room/join",
+        json!({"roomId":ada.room_id,"token":bob.token}),
+    );
+    assert_eq!(joined.status, 200, "{}", joined.body);
+
+    let mut adas = server.login(&ada.token);
+    let heavy = "x".repeat(3_500);
+    (0..600).for_each(|_| drop(adas.say(ada.room, &heavy)));
+    let mut slow = Ws::connect_narrow(server.ws);
+    let seen = json!({(ada.room.to_string()):2});
+    assert_eq!(
+        slow.auth_with(&bob.token, json!({"resume":seen}))["code"],
+        0
+    );
+
+    let left = server
+        .login(&bob.token)
+        .ask(json!({"type":"leave","room":ada.room}));
+    assert_eq!(left["code"], 0, "{left}");
+    (0..5).for_each(|_| drop(adas.say(ada.room, "secret")));
+
+    let mut frames = Vec::new();
+    while frames
+        .last()
+        .is_none_or(|frame: &Value| frame["type"] != "left")
+    {
+        frames.push(slow.recv());
+    }
+    assert_eq!(places(&frames), (3..=603).collect::<Vec<_>>());
+    slow.nothing_more();
+}

@@ -275,7 +275,11 @@ impl Attached<'_> {
             .copied()
             .collect();
 
-        let behind = seated.behind.iter().map(|(room, _)| *room).collect();
+        let behind = seated
+            .behind
+            .iter()
+            .map(|(room, _)| (*room, None))
+            .collect();
         let ear = Ear {
             socket: self.socket.clone(),
             user,
@@ -284,7 +288,7 @@ impl Attached<'_> {
             behind,
         };
         for (room, _) in &seated.rooms {
-            if !ear.behind.contains(&room.no) {
+            if seated.behind.iter().all(|(no, _)| *no != room.no) {
                 table.halls.entry(room.no).or_default().add(&ear);
             }
         }
@@ -307,10 +311,11 @@ impl Attached<'_> {
             .flatten()
             .find(|ear| ear.socket.id == self.socket.id);
         let Some(ear) = own else { return CaughtUp::Yes };
-        if at < last {
+        let end = ear.catching_up(room).and_then(|end| *end);
+        if at < end.unwrap_or(last) {
             return CaughtUp::Not;
         }
-        ear.behind.retain(|no| *no != room);
+        ear.behind.retain(|(no, _)| *no != room);
         let member = table
             .rooms
             .room(room)
@@ -319,5 +324,18 @@ impl Attached<'_> {
             table.halls.entry(room).or_default().add(ear);
         }
         CaughtUp::Yes
+    }
+
+    /// The last place of a room that the socket may hear while it catches up, if its user has
+    /// left. To be asked after a page was read: what it holds from after the leaving came later.
+    pub fn end_of(&self, room: RoomNo) -> Option<Place> {
+        let table = &mut *self.hub.table();
+        let Some(person) = self.user.and_then(|user| table.people.get_mut(&user)) else {
+            // A guest that left its last room: it is closed in a moment.
+            return Some(0);
+        };
+        let own = |ear: &&mut Ear| ear.socket.id == self.socket.id;
+        let ear = person.ears.iter_mut().find(own)?;
+        *ear.catching_up(room)?
     }
 }

@@ -23,8 +23,17 @@ pub struct Ear {
     pub token: TokenHash,
     /// The version it speaks: 0 gets what its document has and no more.
     pub v: u64,
-    /// Rooms that it is catching up with: deliveries skip it there. Kept in `Person::ears`.
-    pub behind: Vec<RoomNo>,
+    /// Rooms that it is catching up with: deliveries skip it there. If its user has left one
+    /// meanwhile, the place of that: nothing after it is to be heard. Kept in `Person::ears`.
+    pub behind: Vec<(RoomNo, Option<Place>)>,
+}
+
+impl Ear {
+    /// Where it stands in a room that it is catching up with.
+    pub fn catching_up(&mut self, room: RoomNo) -> Option<&mut Option<Place>> {
+        let found = self.behind.iter_mut().find(|(no, _)| *no == room);
+        found.map(|(_, end)| end)
+    }
 }
 
 /// A user, for as long as the table knows it.

@@ -107,7 +107,7 @@ impl Table {
             Event::Entry(entry) => {
                 let audience = match entry.body {
                     // Who leaves still hears of it.
-                    Body::Left { .. } => Some(self.unseat(entry.room, entry.user)),
+                    Body::Left { .. } => Some(self.unseat(entry)),
                     Body::Joined { .. } => {
                         self.seat(entry);
                         None
@@ -209,12 +209,18 @@ impl Table {
     fn seat(&mut self, entry: &Entry) {
         self.seats
             .insert((entry.room, entry.user), Seat::new(entry.at));
-        let ears = self.people.get(&entry.user).map(|person| {
-            let live = person
-                .ears
-                .iter()
-                .filter(|ear| !ear.behind.contains(&entry.room));
-            live.cloned().collect::<Vec<_>>()
+        let ears = self.people.get_mut(&entry.user).map(|person| {
+            let live = |ear: &mut Ear| match ear.catching_up(entry.room) {
+                // It goes on catching up, as if its user had stayed.
+                Some(end) => {
+                    *end = None;
+                    false
+                }
+                None => true,
+            };
+            let ears = person.ears.iter_mut();
+            ears.filter_map(|ear| live(ear).then(|| ear.clone()))
+                .collect::<Vec<_>>()
         });
         let hall = self.halls.entry(entry.room).or_default();
         if let Some(ears) = ears.filter(|ears| !ears.is_empty()) {
@@ -224,7 +230,18 @@ impl Table {
         self.call(entry.user, None, entry.sent);
     }
 
-    fn unseat(&mut self, room: RoomNo, user: UserNo) -> Arc<Vec<Ear>> {
+    fn unseat(&mut self, entry: &Entry) -> Arc<Vec<Ear>> {
+        let (room, user) = (entry.room, entry.user);
+        let ears = self
+            .people
+            .get_mut(&user)
+            .into_iter()
+            .flat_map(|person| &mut person.ears);
+        for ear in ears {
+            if let Some(end) = ear.catching_up(room) {
+                end.get_or_insert(entry.at);
+            }
+        }
         self.seats.remove(&(room, user));
         let hall = self.halls.entry(room).or_default();
         let before = hall.ears.clone();
