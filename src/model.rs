@@ -57,7 +57,8 @@ pub struct UserNo(pub i64);
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct TokenHash(pub [u8; 32]);
 
-/// SHA-256 of a text as first said: what a repeated uuid is compared with, also after an edit.
+/// SHA-256 of a message's uuid and its text as first said: what a repeated uuid is compared with,
+/// also after an edit.
 pub type Digest = [u8; 32];
 
 /// One place of a room's order.

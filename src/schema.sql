@@ -66,7 +66,7 @@ CREATE TABLE entries (
     uuid   BLOB,                              -- of a message, also when it is deleted
     target INTEGER,                           -- of an edit or deletion: where it was said
     body   TEXT NOT NULL,                     -- JSON, by kind
-    origin BLOB,                              -- SHA-256 of the first text, once it was modified
+    origin BLOB,                              -- SHA-256 of uuid and first text, once modified
     PRIMARY KEY (room, at)
 ) STRICT, WITHOUT ROWID;
 

@@ -85,7 +85,8 @@ impl Rooms {
         match &entry.body {
             Body::Message(message) => self.spoken.add(entry, message),
             Body::Edited { of, text } => {
-                self.spoken.change(entry.room, of, Some(digest(text)));
+                let now = digest(of.uuid, text);
+                self.spoken.change(entry.room, of, Some(now));
             }
             Body::Deleted { of } => self.spoken.change(entry.room, of, None),
             // What a message becomes; never an event.

@@ -79,7 +79,7 @@ impl Rooms {
                 let earlier = self.spoken.find(room.head.no, *uuid).or(recalled.as_ref());
                 let kept = |earlier: &&Spoken| *given && earlier.at > room.floor;
                 if let Some(earlier) = earlier.filter(kept) {
-                    if earlier.user != *user || earlier.digest != digest(text) {
+                    if earlier.user != *user || earlier.digest != digest(*uuid, text) {
                         return Err(Refusal::UuidTaken);
                     }
                     return Ok((
@@ -126,7 +126,7 @@ impl Rooms {
                     return Err(Refusal::NotYours);
                 }
                 check_text(text)?;
-                if earlier.now == Some(digest(text)) {
+                if earlier.now == Some(digest(*uuid, text)) {
                     return Ok((vec![], Reply::Ok));
                 }
                 let (of, text) = (target(*uuid, earlier), text.clone());

@@ -23,7 +23,7 @@ impl SpokenMemory {
 
     /// A message was said.
     pub fn add(&mut self, entry: &Entry, message: &Message) {
-        let said = digest(&message.text);
+        let said = digest(message.uuid, &message.text);
         let spoken = Spoken {
             user: entry.user,
             at: entry.at,
@@ -63,8 +63,10 @@ impl SpokenMemory {
     }
 }
 
-/// The digest of a text, for `Spoken`.
-pub fn digest(text: &str) -> Digest {
+/// The digest of a message's text, for `Spoken`. With the uuid, so that no table made beforehand
+/// tells what a text was that has been deleted since.
+pub fn digest(uuid: Uuid, text: &str) -> Digest {
     use sha2::Digest as _;
-    sha2::Sha256::digest(text.as_bytes()).into()
+    let said = sha2::Sha256::new().chain_update(uuid.as_bytes());
+    said.chain_update(text.as_bytes()).finalize().into()
 }

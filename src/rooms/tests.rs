@@ -461,8 +461,8 @@ fn a_recalled_uuid_counts_where_memory_has_forgotten() {
         user: owner,
         at: 1,
         sent: 5,
-        digest: digest("hello"),
-        now: Some(digest("hello")),
+        digest: digest(id(900), "hello"),
+        now: Some(digest(id(900), "hello")),
         reply: None,
     };
     let recalled = |user, text| say_recalling(room, user, id(900), text, Some(spoken));
@@ -519,8 +519,8 @@ fn stored(user: UserNo, text: &str, now: Option<&str>) -> Spoken {
         user,
         at: 2,
         sent: 5,
-        digest: digest(text),
-        now: now.map(digest),
+        digest: digest(id(900), text),
+        now: now.map(|now| digest(id(900), now)),
         reply: Some(1),
     }
 }
@@ -543,7 +543,7 @@ fn an_edit_and_a_deletion_take_places_and_name_their_message() {
         author: ada,
         said,
         reply: Some(1),
-        origin: digest("hello"),
+        origin: digest(id(900), "hello"),
     };
     for (text, at) in [("hullo", 4), ("hello", 5)] {
         let events = house.events(edit(room, ada, id(900), text));
@@ -647,7 +647,7 @@ fn what_the_store_knows_counts_until_this_batch_changes_it() {
     match &only_entry(&events).body {
         Body::Edited { of, .. } => {
             assert_eq!((of.seq, of.author, of.said, of.reply), (2, ada, 5, Some(1)));
-            assert_eq!(of.origin, digest("hello"));
+            assert_eq!(of.origin, digest(id(900), "hello"));
         }
         other => panic!("{other:?}"),
     }

@@ -92,9 +92,9 @@ pub(super) fn message_body(text: &str, reply: Option<Place>) -> rusqlite::Result
 }
 
 /// The digest of the text in a message's `body`, and what it answers.
-pub(super) fn text_digest(text: &str) -> rusqlite::Result<(Digest, Option<Place>)> {
+pub(super) fn text_digest(uuid: Uuid, text: &str) -> rusqlite::Result<(Digest, Option<Place>)> {
     let MessageBody { text, reply } = body(text)?;
-    Ok((digest(&text), reply))
+    Ok((digest(uuid, &text), reply))
 }
 
 /// A text without its case. Letter by letter: a word's last sigma is the same as any other, or a

@@ -233,7 +233,7 @@ impl Store {
             let (now, reply) = match row.get::<_, i64>(5)? {
                 rows::KIND_TOMBSTONE => (None, None),
                 _ => {
-                    let (now, reply) = rows::text_digest(row.get_ref(4)?.as_str()?)?;
+                    let (now, reply) = rows::text_digest(uuid, row.get_ref(4)?.as_str()?)?;
                     (Some(now), reply)
                 }
             };

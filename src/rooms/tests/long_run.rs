@@ -46,7 +46,7 @@ fn any_act(dice: &mut Dice, step: u32, rooms: &Rooms) -> Act {
     }
 
     let (room, user) = (dice.pick(&room_nos), dice.pick(&users));
-    let fresh = TokenHash(digest(&step.to_string()));
+    let fresh = TokenHash(digest(id(step), "token"));
     let wish = |dice: &mut Dice| (!dice.once_in(3)).then(|| dice.pick(&NAMES).to_owned());
     let seat = |dice: &mut Dice| {
         let guest = !dice.once_in(3);
@@ -111,8 +111,8 @@ fn any_act(dice: &mut Dice, step: u32, rooms: &Rooms) -> Act {
                 user: if dice.once_in(3) { UserNo(1) } else { user },
                 at: 1 + dice.below(last as usize) as Place,
                 sent: 5,
-                digest: digest(dice.pick(&TEXTS)),
-                now: (!dice.once_in(3)).then(|| digest(dice.pick(&TEXTS))),
+                digest: digest(uuid, dice.pick(&TEXTS)),
+                now: (!dice.once_in(3)).then(|| digest(uuid, dice.pick(&TEXTS))),
                 reply: None,
             });
             if dice.once_in(3) {
