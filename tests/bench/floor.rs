@@ -1,0 +1,165 @@
+//! What no server can do without, measured in the same run: one `send` to each receiver, one row
+//! in the database. On a thread of its own, whose CPU time is what it costs.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use mio::{Events, Interest, Poll, Token};
+use rusqlite::{Connection, params};
+
+use super::server::own_cpu;
+
+/// What is sent how often to how many.
+pub struct Work<'a> {
+    pub receivers: usize,
+    /// One after the other.
+    pub rooms: usize,
+    /// Bytes of one `send`.
+    pub bytes: usize,
+    /// Rounds a second; 0: as fast as it goes.
+    pub rate: f64,
+    pub rounds: usize,
+    /// Rows of one commit, in a database of this folder; 0 is none.
+    pub rows: usize,
+    pub folder: &'a Path,
+}
+
+/// CPU time of one `send` and of one commit, in microseconds.
+pub struct Floor {
+    pub send: f64,
+    pub commit: f64,
+}
+
+/// Sends to `receivers` loopback sockets that another thread reads, and commits rows.
+pub fn measure(work: &Work) -> Floor {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("its address");
+    let receivers = work.receivers;
+    let reading = thread::spawn(move || {
+        let mut poll = Poll::new().expect("epoll");
+        let mut streams = vec![];
+        for n in 0..receivers {
+            let stream = TcpStream::connect(address).expect("a connection");
+            stream.set_nonblocking(true).expect("a socket");
+            let mut stream = mio::net::TcpStream::from_std(stream);
+            poll.registry()
+                .register(&mut stream, Token(n), Interest::READABLE)
+                .expect("registered");
+            streams.push(stream);
+        }
+        let (mut events, mut buffer) = (Events::with_capacity(1024), vec![0; 256 * 1024]);
+        let mut ended = vec![false; receivers];
+        while ended.contains(&false) {
+            let _ = poll.poll(&mut events, None);
+            for event in events.iter() {
+                let index = event.token().0;
+                loop {
+                    match streams[index].read(&mut buffer) {
+                        Ok(0) => ended[index] = true,
+                        Ok(n) if n == buffer.len() => continue,
+                        Err(e) if e.kind() != ErrorKind::WouldBlock => ended[index] = true,
+                        _ => {}
+                    }
+                    break;
+                }
+            }
+        }
+    });
+    let accept = |_| -> TcpStream {
+        let (stream, _) = listener.accept().expect("a connection");
+        stream.set_nodelay(true).expect("a socket");
+        stream
+    };
+    let mut streams: Vec<_> = (0..receivers).map(accept).collect();
+    let mut database = (work.rows > 0).then(|| Rows::new(work.folder));
+    let frame = vec![b'x'; work.bytes];
+    let (mut sending, mut committing) = (Duration::ZERO, Duration::ZERO);
+    let begun = Instant::now();
+    let room = receivers / work.rooms;
+    for round in 0..work.rounds {
+        if work.rate > 0.0 {
+            let due = begun + Duration::from_secs_f64(round as f64 / work.rate);
+            thread::sleep(due.saturating_duration_since(Instant::now()));
+        }
+        let before = own_cpu();
+        if let Some(database) = &mut database {
+            database.commit(work.rows);
+        }
+        let between = own_cpu();
+        let first = round % work.rooms * room;
+        for stream in &mut streams[first..first + room] {
+            stream.write_all(&frame).expect("sent");
+        }
+        committing += between - before;
+        sending += own_cpu() - between;
+    }
+    drop(streams);
+    reading.join().expect("the reader");
+    let sends = (work.rounds * room) as f64;
+    Floor {
+        send: sending.as_secs_f64() * 1e6 / sends,
+        commit: committing.as_secs_f64() * 1e6 / work.rounds as f64,
+    }
+}
+
+/// The median time of one write of a page and its `fdatasync`, in microseconds.
+pub fn fdatasync(folder: &Path, rounds: usize) -> f64 {
+    let path = folder.join("floor.bin");
+    let mut file = std::fs::File::create(&path).expect("a file");
+    let mut times: Vec<f64> = vec![];
+    for _ in 0..rounds {
+        file.write_all(&[7; 4096]).expect("written");
+        let begun = Instant::now();
+        file.sync_data().expect("synced");
+        times.push(begun.elapsed().as_secs_f64() * 1e6);
+    }
+    let _ = std::fs::remove_file(&path);
+    times.sort_by(f64::total_cmp);
+    times[times.len() / 2]
+}
+
+/// parlor's table of entries, and nothing else.
+struct Rows {
+    db: Connection,
+    at: i64,
+}
+
+impl Rows {
+    fn new(folder: &Path) -> Rows {
+        let path = folder.join("floor.db");
+        let _ = std::fs::remove_file(&path);
+        let db = Connection::open(&path).expect("a database");
+        db.pragma_update(None, "journal_mode", "WAL").expect("WAL");
+        db.pragma_update(None, "synchronous", "FULL").expect("FULL");
+        db.pragma_update(None, "secure_delete", true)
+            .expect("secure_delete");
+        db.execute_batch(include_str!("../../src/schema.sql"))
+            .expect("the schema");
+        Rows { db, at: 0 }
+    }
+
+    fn commit(&mut self, rows: usize) {
+        let mut begin = self.db.prepare_cached("BEGIN IMMEDIATE").expect("SQL");
+        begin.execute([]).expect("begun");
+        let mut insert = self
+            .db
+            .prepare_cached(
+                "INSERT INTO entries (room, at, kind, sender, name, sent, uuid, target, body)
+                 VALUES (1, ?1, 1, 1, 'Member 1', ?2, ?3, NULL, ?4)",
+            )
+            .expect("SQL");
+        for _ in 0..rows {
+            self.at += 1;
+            let uuid = *uuid::Uuid::new_v4().as_bytes();
+            let body =
+                r#"{"text":"00000000000000000000............................................"}"#;
+            let row = params![self.at, 1_750_000_000_000_000_000 + self.at, uuid, body];
+            insert.execute(row).expect("a row");
+        }
+        let mut commit = self.db.prepare_cached("COMMIT").expect("SQL");
+        commit.execute([]).expect("committed");
+    }
+}

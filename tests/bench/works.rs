@@ -1,0 +1,551 @@
+//! The works, in the order of the table.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::crowd::Crowd;
+use super::floor::{self, Floor};
+use super::requests::{get, post, run};
+use super::seed::Seed;
+use super::server::{Parlor, field_of, segments_sent};
+use super::{Row, percentile};
+
+pub const ALL: [(&str, fn() -> Row); 9] = [
+    ("class", class),
+    ("hall", hall),
+    ("storm", storm),
+    ("pair", pair),
+    ("beside", beside),
+    ("http", http),
+    ("idle", idle),
+    ("million", million),
+    ("rest", rest),
+];
+
+/// Characters of a message.
+const TEXT: usize = 64;
+/// Until caches are warm and the log has its size.
+const WARM_UP: Duration = Duration::from_secs(1);
+
+fn everybody(seed: &Seed) -> Vec<(i64, u64, String)> {
+    let seats = seed.rooms.iter().flat_map(|room| {
+        room.members
+            .iter()
+            .map(|member| (room.no, room.last, member.token.clone()))
+    });
+    seats.collect()
+}
+
+fn megabytes(bytes: u64) -> f64 {
+    bytes as f64 / 1e6
+}
+
+/// A room at a steady rate.
+fn paced(work: &'static str, members: usize, rate: f64, limit: f64, p99: f64, time: f64) -> Row {
+    let seed = Seed::new(work, &[members], 0);
+    let parlor = Parlor::start(&seed, &[]);
+    let mut crowd = Crowd::new();
+    crowd.seat(parlor.ws, &everybody(&seed));
+    let say = |crowd: &mut Crowd, seconds: f64| {
+        let begun = Instant::now();
+        let messages = (rate * seconds) as usize;
+        for n in 0..messages {
+            let due = begun + Duration::from_secs_f64(n as f64 / rate);
+            while let left = due.saturating_duration_since(Instant::now())
+                && !left.is_zero()
+            {
+                crowd.turn(left);
+            }
+            crowd.say(n % 10, TEXT);
+        }
+        crowd.settle((messages * (members - 1)) as u64);
+        messages
+    };
+    say(&mut crowd, WARM_UP.as_secs_f64());
+    crowd.begin();
+    let (cpu, begun) = (parlor.cpu(), Instant::now());
+    let messages = say(&mut crowd, time);
+    let (cpu, took) = (parlor.cpu() - cpu, begun.elapsed());
+    let heard = crowd.heard as f64;
+    let Floor { send, commit } = floor::measure(&floor::Work {
+        receivers: members - 1,
+        rooms: 1,
+        bytes: (crowd.bytes / crowd.heard.max(1)) as usize,
+        rate,
+        rounds: (rate * time / 2.0) as usize,
+        rows: 1,
+        folder: seed.folder(),
+    });
+    let with_commit = work == "class";
+    let row = Row {
+        work,
+        per_second: heard / took.as_secs_f64(),
+        p50: percentile(&mut crowd.latencies, 50.0),
+        p99: percentile(&mut crowd.latencies, 99.0),
+        cpu: cpu.as_secs_f64() * 1e6 / heard,
+        floor: send
+            + if with_commit {
+                commit / (members - 1) as f64
+            } else {
+                0.0
+            },
+        rss: megabytes(parlor.rss()),
+        threads: parlor.threads(),
+        more: vec![
+            ("one send, µs", send),
+            ("one commit, µs", commit),
+            (
+                "CPU of a message, µs",
+                cpu.as_secs_f64() * 1e6 / messages as f64,
+            ),
+            ("answer p50, ms", percentile(&mut crowd.answers, 50.0)),
+        ],
+        ..Row::default()
+    };
+    let targets = vec![
+        (
+            format!("ratio at most {limit}"),
+            row.ratio().is_some_and(|r| r <= limit),
+        ),
+        (format!("p99 under {p99} ms"), row.p99 < p99),
+    ];
+    counted(
+        Row { targets, ..row },
+        &crowd,
+        (messages * (members - 1)) as u64,
+    )
+}
+
+/// What was lost, repeated, out of order or refused.
+fn counted(mut row: Row, crowd: &Crowd, expected: u64) -> Row {
+    row.lost = expected.saturating_sub(crowd.heard) + crowd.refused;
+    row.repeated = crowd.repeated + crowd.heard.saturating_sub(expected);
+    row.out_of_order = crowd.out_of_order;
+    let clean = row.lost + row.repeated + row.out_of_order == 0;
+    row.targets
+        .push(("nothing lost, repeated or out of order".into(), clean));
+    row
+}
+
+fn class() -> Row {
+    paced("class", 30, 20.0, 1.3, 5.0, 10.0)
+}
+
+fn hall() -> Row {
+    paced("hall", 1_000, 50.0, 1.2, 15.0, 8.0)
+}
+
+const STORM_ROOMS: usize = 10;
+const STORM_MEMBERS: usize = 100;
+const STORM_WRITERS: usize = 4;
+const STORM_IN_FLIGHT: usize = 16;
+
+/// The writers of ten rooms, each with so many messages that are not answered yet.
+struct Storm {
+    crowd: Crowd,
+    said: u64,
+}
+
+impl Storm {
+    fn begin(parlor: &Parlor, seed: &Seed) -> Storm {
+        let mut crowd = Crowd::new();
+        crowd.exact = false;
+        crowd.seat(parlor.ws, &everybody(seed)[..STORM_ROOMS * STORM_MEMBERS]);
+        let mut storm = Storm { crowd, said: 0 };
+        for room in 0..STORM_ROOMS {
+            for writer in 0..STORM_WRITERS {
+                (0..STORM_IN_FLIGHT).for_each(|_| storm.say(room * STORM_MEMBERS + writer));
+            }
+        }
+        storm
+    }
+
+    fn say(&mut self, client: usize) {
+        self.crowd.say(client, TEXT);
+        self.said += 1;
+    }
+
+    fn rage(&mut self, time: Duration) {
+        let begun = Instant::now();
+        while begun.elapsed() < time {
+            for client in self.crowd.turn(Duration::from_millis(100)) {
+                self.say(client);
+            }
+        }
+    }
+
+    fn expected(&self) -> u64 {
+        self.said * (STORM_MEMBERS - 1) as u64
+    }
+}
+
+fn storm() -> Row {
+    let seed = Seed::new("storm", &[STORM_MEMBERS; STORM_ROOMS], 0);
+    let parlor = Parlor::start(&seed, &[]);
+    let mut storm = Storm::begin(&parlor, &seed);
+    storm.rage(2 * WARM_UP);
+    let crowd = &mut storm.crowd;
+    crowd.latencies.clear();
+    crowd.answers.clear();
+    let (heard, answered, writes) = (crowd.heard, crowd.answered, crowd.writes);
+    let (cpu, begun, segments) = (parlor.cpu(), Instant::now(), segments_sent());
+    storm.rage(Duration::from_secs(8));
+    let (cpu, took, segments) = (
+        parlor.cpu() - cpu,
+        begun.elapsed(),
+        segments_sent() - segments,
+    );
+    let crowd = &mut storm.crowd;
+    let heard = (crowd.heard - heard) as f64;
+    let messages = crowd.answered - answered;
+    // All that was sent but what the clients wrote, the server wrote.
+    let sends = segments.saturating_sub(crowd.writes - writes).max(1) as f64;
+    let (p50, p99) = (
+        percentile(&mut crowd.latencies, 50.0),
+        percentile(&mut crowd.latencies, 99.0),
+    );
+    let whole = crowd.bytes as f64 / crowd.heard as f64;
+    let batch = (heard / sends).max(1.0);
+    // A batch holds what its rooms said: each room's part goes to each of its sockets at once.
+    let rows = (batch * STORM_ROOMS as f64).round().max(1.0);
+    let expected = storm.expected();
+    storm.crowd.settle(expected);
+    let Floor { send, commit } = floor::measure(&floor::Work {
+        receivers: STORM_ROOMS * STORM_MEMBERS,
+        rooms: STORM_ROOMS,
+        bytes: (whole * batch) as usize,
+        rate: 0.0,
+        rounds: 2_000,
+        rows: rows as usize,
+        folder: seed.folder(),
+    });
+    let row_cost = commit / rows;
+    let row = Row {
+        work: "storm",
+        per_second: heard / took.as_secs_f64(),
+        p50,
+        p99,
+        cpu: cpu.as_secs_f64() * 1e6 / heard,
+        floor: send / batch + row_cost / (STORM_MEMBERS - 1) as f64,
+        rss: megabytes(parlor.rss()),
+        threads: parlor.threads(),
+        more: vec![
+            ("messages a second", messages as f64 / took.as_secs_f64()),
+            ("frames of one write", batch),
+            ("one write, µs", send),
+            ("one row of a batch, µs", row_cost),
+            ("answer p50, ms", percentile(&mut storm.crowd.answers, 50.0)),
+        ],
+        ..Row::default()
+    };
+    let targets = vec![(
+        "ratio at most 1.3".into(),
+        row.ratio().is_some_and(|r| r <= 1.3),
+    )];
+    counted(Row { targets, ..row }, &storm.crowd, expected)
+}
+
+fn pair() -> Row {
+    const MESSAGES: usize = 2_000;
+    let seed = Seed::new("pair", &[2], 0);
+    let parlor = Parlor::start(&seed, &[]);
+    let mut crowd = Crowd::new();
+    crowd.seat(parlor.ws, &everybody(&seed));
+    let mut syncs = vec![];
+    let (mut cpu, mut took) = (Duration::ZERO, Duration::ZERO);
+    // In turns, since the disk has its moods.
+    for turn in 0..10 {
+        syncs.push(floor::fdatasync(seed.folder(), MESSAGES / 10));
+        let (before, begun) = (parlor.cpu(), Instant::now());
+        for n in 0..MESSAGES / 10 {
+            crowd.say(0, TEXT);
+            crowd.settle((turn * MESSAGES / 10 + n + 1) as u64);
+        }
+        cpu += parlor.cpu() - before;
+        took += begun.elapsed();
+    }
+    syncs.sort_by(f64::total_cmp);
+    let sync = syncs[syncs.len() / 2];
+    let answer = percentile(&mut crowd.answers, 50.0);
+    let over = answer * 1e3 - sync;
+    let row = Row {
+        work: "pair",
+        per_second: MESSAGES as f64 / took.as_secs_f64(),
+        p50: percentile(&mut crowd.latencies, 50.0),
+        p99: percentile(&mut crowd.latencies, 99.0),
+        cpu: cpu.as_secs_f64() * 1e6 / MESSAGES as f64,
+        rss: megabytes(parlor.rss()),
+        threads: parlor.threads(),
+        more: vec![
+            ("answer p50, ms", answer),
+            ("answer p99, ms", percentile(&mut crowd.answers, 99.0)),
+            ("one fdatasync p50, ms", sync / 1e3),
+            ("answer over that, µs", over),
+        ],
+        targets: vec![("answer within a fdatasync and 150 µs".into(), over <= 150.0)],
+        ..Row::default()
+    };
+    counted(row, &crowd, MESSAGES as u64)
+}
+
+/// A small room while ten others storm.
+fn beside() -> Row {
+    const RATE: f64 = 20.0;
+    const SMALL: usize = 5;
+    const MESSAGES: usize = 160;
+    let mut members = vec![STORM_MEMBERS; STORM_ROOMS];
+    members.push(SMALL);
+    let seed = Seed::new("beside", &members, 0);
+    let parlor = Parlor::start(&seed, &[]);
+    let mut storm = Storm::begin(&parlor, &seed);
+    storm.rage(WARM_UP);
+    let mut crowd = Crowd::new();
+    crowd.seat(parlor.ws, &everybody(&seed)[STORM_ROOMS * STORM_MEMBERS..]);
+    let heard = storm.crowd.heard;
+    let (cpu, begun) = (parlor.cpu(), Instant::now());
+    // A thread of its own, or it would measure how long the other clients wait to be read.
+    let small = thread::spawn(move || {
+        let begun = Instant::now();
+        for n in 0..MESSAGES {
+            let due = begun + Duration::from_secs_f64(n as f64 / RATE);
+            while let left = due.saturating_duration_since(Instant::now())
+                && !left.is_zero()
+            {
+                crowd.turn(left);
+            }
+            crowd.say(n % SMALL, TEXT);
+        }
+        crowd.settle((MESSAGES * (SMALL - 1)) as u64);
+        crowd
+    });
+    while !small.is_finished() {
+        storm.rage(Duration::from_millis(200));
+    }
+    let (cpu, took) = (parlor.cpu() - cpu, begun.elapsed());
+    let mut crowd = small.join().expect("the small room");
+    let stormed = (storm.crowd.heard - heard) as f64;
+    let row = Row {
+        work: "beside",
+        per_second: crowd.heard as f64 / took.as_secs_f64(),
+        p50: percentile(&mut crowd.latencies, 50.0),
+        p99: percentile(&mut crowd.latencies, 99.0),
+        cpu: cpu.as_secs_f64() * 1e6 / (stormed + crowd.heard as f64),
+        rss: megabytes(parlor.rss()),
+        threads: parlor.threads(),
+        more: vec![
+            (
+                "deliveries of the storm a second",
+                stormed / took.as_secs_f64(),
+            ),
+            ("answer p99, ms", percentile(&mut crowd.answers, 99.0)),
+        ],
+        ..Row::default()
+    };
+    let targets = vec![("p99 under 20 ms".into(), row.p99 < 20.0)];
+    counted(
+        Row { targets, ..row },
+        &crowd,
+        (MESSAGES * (SMALL - 1)) as u64,
+    )
+}
+
+fn http() -> Row {
+    const CONNECTIONS: usize = 64;
+    const TIME: Duration = Duration::from_secs(5);
+    let seed = Seed::new("http", &[CONNECTIONS], 0);
+    let parlor = Parlor::start(&seed, &[]);
+    let room = &seed.rooms[0];
+    let fetch = |n: usize| {
+        let member = &room.members[n];
+        let body = format!(r#"{{"roomId":"{}","userId":"{}"}}"#, room.id, member.id);
+        post("/message/fetch", &member.token, &body)
+    };
+    let send = |n: usize| {
+        let member = &room.members[n];
+        let body = format!(
+            r#"{{"roomId":"{}","userId":"{id}","message":{{"type":"message","userId":"{id}","contentType":"text","content":"{:.<w$}"}}}}"#,
+            room.id,
+            "",
+            id = member.id,
+            w = TEXT
+        );
+        post("/message/send", &member.token, &body)
+    };
+    run(parlor.http, CONNECTIONS, WARM_UP, fetch);
+    let cpu = parlor.cpu();
+    let mut fetched = run(parlor.http, CONNECTIONS, TIME, fetch);
+    let fetch_cpu = (parlor.cpu() - cpu).as_secs_f64() * 1e6 / fetched.answers as f64;
+    run(parlor.http, CONNECTIONS, WARM_UP, send);
+    let cpu = parlor.cpu();
+    let mut sent = run(parlor.http, CONNECTIONS, TIME, send);
+    let send_cpu = (parlor.cpu() - cpu).as_secs_f64() * 1e6 / sent.answers as f64;
+    let fetches = fetched.answers as f64 / fetched.took.as_secs_f64();
+    let sends = sent.answers as f64 / sent.took.as_secs_f64();
+    Row {
+        work: "http",
+        per_second: fetches,
+        p50: percentile(&mut fetched.latencies, 50.0),
+        p99: percentile(&mut fetched.latencies, 99.0),
+        cpu: fetch_cpu,
+        rss: megabytes(parlor.rss()),
+        threads: parlor.threads(),
+        lost: fetched.failed + sent.failed,
+        more: vec![
+            ("messages sent a second", sends),
+            ("CPU of one, µs", send_cpu),
+            ("send p50, ms", percentile(&mut sent.latencies, 50.0)),
+            ("send p99, ms", percentile(&mut sent.latencies, 99.0)),
+        ],
+        targets: vec![
+            ("over 65,000 fetches a second".into(), fetches > 65_000.0),
+            (
+                "over 20,000 durable messages a second".into(),
+                sends > 20_000.0,
+            ),
+            ("no call failed".into(), fetched.failed + sent.failed == 0),
+        ],
+        ..Row::default()
+    }
+}
+
+/// Memory that the kernel holds for sockets and threads, in bytes.
+fn kernel_memory() -> (u64, u64) {
+    let field = |name| field_of("/proc/meminfo", name) * 1024;
+    (field("KernelStack:"), field("Slab:"))
+}
+
+fn idle() -> Row {
+    const SOCKETS: usize = 10_000;
+    let seed = Seed::new("idle", &[SOCKETS], 0);
+    let parlor = Parlor::start(&seed, &[]);
+    let rss_before = parlor.rss() + parlor.page_tables();
+    let (stacks_before, slab_before) = kernel_memory();
+    let mut crowd = Crowd::new();
+    let took = crowd.seat(parlor.ws, &everybody(&seed));
+    // Presence is told once a second.
+    let calm = Instant::now() + Duration::from_secs(3);
+    while Instant::now() < calm {
+        crowd.turn(Duration::from_millis(100));
+    }
+    let (stacks, slab) = kernel_memory();
+    let rss = (parlor.rss() + parlor.page_tables() - rss_before) as f64;
+    let stacks = (stacks - stacks_before) as f64;
+    // Both ends of each connection are on this machine; the server's is half of it.
+    let slab = slab.saturating_sub(slab_before) as f64 / 2.0;
+    let each = (rss + stacks + slab) / SOCKETS as f64 / 1024.0;
+    let cpu = parlor.cpu();
+    crowd.say(0, TEXT);
+    crowd.settle(SOCKETS as u64 - 1);
+    let cpu = parlor.cpu() - cpu;
+    let last = percentile(&mut crowd.latencies, 100.0);
+    let connects = SOCKETS as f64 / took.as_secs_f64();
+    let row = Row {
+        work: "idle",
+        per_second: connects,
+        p50: percentile(&mut crowd.latencies, 50.0),
+        p99: percentile(&mut crowd.latencies, 99.0),
+        cpu: cpu.as_secs_f64() * 1e6 / (SOCKETS - 1) as f64,
+        rss: megabytes(parlor.rss()),
+        threads: parlor.threads(),
+        more: vec![
+            ("each socket, KB (1024)", each),
+            ("of that resident, KB", rss / SOCKETS as f64 / 1024.0),
+            ("kernel stacks, KB", stacks / SOCKETS as f64 / 1024.0),
+            ("slab, KB", slab / SOCKETS as f64 / 1024.0),
+            ("one broadcast to the last, ms", last),
+            (
+                "frames of presence for each",
+                crowd.presence as f64 / SOCKETS as f64,
+            ),
+        ],
+        targets: vec![
+            ("under 45 KB each".into(), each < 45.0),
+            ("10,000 connects a second".into(), connects >= 10_000.0),
+            ("a broadcast in under 120 ms".into(), last < 120.0),
+            ("at most a frame of presence a second".into(), {
+                crowd.presence as f64 / SOCKETS as f64 <= took.as_secs_f64() + 3.0
+            }),
+        ],
+        ..Row::default()
+    };
+    counted(row, &crowd, SOCKETS as u64 - 1)
+}
+
+fn million() -> Row {
+    const ROOMS: usize = 1_000;
+    const MESSAGES: u64 = 1_000;
+    const PAGES: usize = 3_000;
+    let seed = Seed::new("million", &[5; ROOMS], MESSAGES);
+    let parlor = Parlor::start(&seed, &[]);
+    let rss = megabytes(parlor.rss());
+    let (mut latencies, mut failed) = (vec![], 0);
+    let mut dice = 12_345_u64;
+    let cpu = parlor.cpu();
+    for _ in 0..10 {
+        let mut left = PAGES / 10;
+        let page = |_: usize| {
+            dice = dice
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            let room = &seed.rooms[(dice >> 33) as usize % ROOMS];
+            let before = (dice >> 20) % room.last + 2;
+            let path = format!("/rooms/{}/messages?before={before}&limit=200", room.no);
+            left = left.saturating_sub(1);
+            get(&path, &room.members[0].token)
+        };
+        let mut pages = run(parlor.http, 1, Duration::from_millis(700), page);
+        failed += pages.failed;
+        latencies.append(&mut pages.latencies);
+    }
+    let cpu = (parlor.cpu() - cpu).as_secs_f64() * 1e6 / latencies.len() as f64;
+    let after = megabytes(parlor.rss());
+    let start = parlor.ready_after.as_secs_f64();
+    let row = Row {
+        work: "million",
+        per_second: latencies.len() as f64 / 7.0,
+        p50: percentile(&mut latencies, 50.0),
+        p99: percentile(&mut latencies, 99.0),
+        cpu,
+        rss: after,
+        threads: parlor.threads(),
+        lost: failed,
+        more: vec![
+            ("start to first answer, s", start),
+            ("RSS at start, MB", rss),
+            ("the file, MB", megabytes(parlor.disk())),
+        ],
+        ..Row::default()
+    };
+    let targets = vec![
+        ("answers within 1 s of the start".into(), start < 1.0),
+        ("a page's p99 under 5 ms".into(), row.p99 < 5.0),
+        ("RSS under 100 MB".into(), after < 100.0),
+    ];
+    Row { targets, ..row }
+}
+
+fn rest() -> Row {
+    const TIME: Duration = Duration::from_secs(10);
+    let seed = Seed::new("rest", &[2], 0);
+    let parlor = Parlor::start(&seed, &[]);
+    thread::sleep(2 * WARM_UP);
+    let (cpu, wake_ups) = (parlor.cpu(), parlor.wake_ups());
+    thread::sleep(TIME);
+    let seconds = TIME.as_secs_f64();
+    let wake_ups = (parlor.wake_ups() - wake_ups) as f64 / seconds;
+    let cpu = (parlor.cpu() - cpu).as_secs_f64() * 1e6 / seconds;
+    let rss = megabytes(parlor.rss());
+    Row {
+        work: "rest",
+        per_second: wake_ups,
+        cpu,
+        rss,
+        threads: parlor.threads(),
+        more: vec![("wake-ups a second", wake_ups)],
+        targets: vec![
+            ("RSS under 10 MB".into(), rss < 10.0),
+            ("one wake-up a second".into(), wake_ups < 1.5),
+        ],
+        ..Row::default()
+    }
+}
