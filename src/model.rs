@@ -24,8 +24,6 @@ pub const MAX_FETCH: usize = 1_000;
 pub const MAX_FETCH_BYTES: usize = 1024 * 1024;
 /// A resume past this many missed entries of a room is a reload: the newest page comes instead.
 pub const MAX_RESUME: u64 = 5_000;
-/// How long a lost create or join answer can be asked for again (PROTOCOL.md, `request`).
-pub const REQUEST_LIFE: Nanos = 600 * SECOND;
 /// One user's live tokens: a few devices and lost answers. The oldest goes first.
 pub const MAX_TOKENS: usize = 32;
 /// A guest that nobody sealed and that was silent for this long gives its name to a newcomer.
@@ -218,7 +216,7 @@ pub struct RoomHead {
 }
 
 /// The key of a create or join that can be asked again: the client's uuid, and its address.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Request {
     pub uuid: Uuid,
     pub from: IpAddr,
@@ -343,6 +341,8 @@ pub enum Act {
         guests: Vec<(RoomNo, UserNo)>,
         rooms: Vec<RoomNo>,
         tokens: Vec<TokenHash>,
+        /// Creates and joins that are not asked for again.
+        requests: Vec<Request>,
     },
     /// Bookkeeping that nobody waits for.
     Note(Note),
@@ -369,6 +369,8 @@ pub struct Note {
     pub used: Vec<(TokenHash, Nanos)>,
     /// A user came online (true) or went offline, and when.
     pub presence: Vec<(UserNo, bool, Nanos)>,
+    /// Somebody is there, and the time of that: where a presence ends that nobody saw ending.
+    pub alive: Option<Nanos>,
 }
 
 impl Note {
@@ -377,6 +379,7 @@ impl Note {
             && self.heard.is_empty()
             && self.used.is_empty()
             && self.presence.is_empty()
+            && self.alive.is_none()
     }
 }
 
@@ -409,9 +412,7 @@ pub enum Event {
         request: Request,
         done: Done,
     },
-    RequestsForgotten {
-        before: Nanos,
-    },
+    RequestForgotten(Request),
     Noted(Note),
 }
 

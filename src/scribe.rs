@@ -127,6 +127,7 @@ impl Scribe {
             checkpoints,
             failing: None,
             pages: 0,
+            busy: Instant::now(),
             scrub: false,
             clearing: true,
             keep,
@@ -195,6 +196,8 @@ struct Work {
     failing: Option<(String, Instant)>,
     /// Written since the last checkpoint, near enough.
     pages: usize,
+    /// When somebody last wanted something, or all was copied. Neither a probe nor a note is a wish.
+    busy: Instant,
     /// Something was deleted since the file was last built anew.
     scrub: bool,
     /// There may be entries of ended rooms to delete.
@@ -235,7 +238,7 @@ impl Work {
                 });
                 let late = late.collect();
                 self.settle(late);
-                let note = Act::Note(self.hub.take_note(true));
+                let note = Act::Note(self.hub.take_note(clock::now(), true));
                 self.settle(vec![(
                     Command {
                         now: clock::now(),
@@ -269,7 +272,7 @@ impl Work {
             }
             return job.ok();
         }
-        let quiet = (self.pages > 0).then(|| Instant::now() + CHECKPOINT_QUIET);
+        let quiet = (self.pages > 0).then(|| self.busy + CHECKPOINT_QUIET);
         let sweep = (!keeps_all).then_some(self.next_sweep);
         let Some(until) = [quiet, sweep].into_iter().flatten().min() else {
             // The desk that the hub's threads hold keeps the channel open.
@@ -375,6 +378,7 @@ impl Work {
 
     fn checkpoint(&mut self, hard: bool) {
         self.pages = 0;
+        self.busy = Instant::now();
         if let Some(checkpoints) = &self.checkpoints {
             // Full: one is waiting already.
             let _ = checkpoints.wishes.try_send(hard);
@@ -388,6 +392,9 @@ impl Work {
         }
         if self.failing.is_some() {
             return self.refuse(batch);
+        }
+        if batch.iter().any(|(c, _)| !matches!(c.act, Act::Note(_))) {
+            self.busy = Instant::now();
         }
         let mut decided = Vec::with_capacity(batch.len());
         let mut writes = 0;
@@ -454,8 +461,10 @@ impl Work {
         self.hub.publish(refused.collect());
     }
 
-    /// Fills in what the store knows of a uuid that the rules have forgotten.
+    /// Fills in what the store knows of a uuid that the rules have forgotten, and what was seen
+    /// outside since the command was made.
     fn complete(&self, command: &mut Command) -> rusqlite::Result<()> {
+        self.hub.look_again(&mut command.act);
         let (Act::Say {
             room,
             uuid,

@@ -195,7 +195,7 @@ impl Pulse {
 fn beat(hub: &Hub, desk: &Desk) {
     let now = clock::now();
     hub.tend(now);
-    let note = hub.take_note(false);
+    let note = hub.take_note(now, false);
     if !note.is_empty()
         && desk
             .submit(Act::Note(note.clone()), Waiter::Nobody)
@@ -203,7 +203,7 @@ fn beat(hub: &Hub, desk: &Desk) {
     {
         hub.give_back_note(&note);
     }
-    if let Some(act) = hub.overdue(now) {
+    if let Some(act) = hub.overdue() {
         // When too much waits already, a second later will do.
         let _ = desk.submit(act, Waiter::Nobody);
     }

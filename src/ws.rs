@@ -1,7 +1,9 @@
 //! A thread per WebSocket: the handshake, `auth`, then requests into commands. Frames leave
 //! through `hub::socket` alone.
 
+use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
+use std::mem::MaybeUninit;
 use std::net::{IpAddr, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -10,7 +12,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tungstenite::handshake::server::{create_response, write_response};
 use tungstenite::protocol::{Role, WebSocketConfig};
-use tungstenite::{Bytes, Error, Message, WebSocket, http};
+use tungstenite::{Bytes, Error, Message, Utf8Bytes, WebSocket, http};
 
 use crate::calls::{Calls, Join};
 use crate::clock;
@@ -78,6 +80,7 @@ pub fn serve(calls: &Calls, mut conn: Conn, request: Request) {
     let pipe = Pipe {
         socket: socket.clone(),
         deadline: Some(Instant::now() + AUTH_DEADLINE),
+        glance: false,
     };
     let config = WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER)
@@ -95,6 +98,9 @@ pub fn serve(calls: &Calls, mut conn: Conn, request: Request) {
         who: None,
         attempts: 0,
         errors: 0,
+        v: 0,
+        behind: VecDeque::new(),
+        kept: VecDeque::new(),
     }
     .run(reader);
     log::debug!("disconnected");
@@ -145,9 +151,19 @@ struct Pipe {
     socket: Arc<Socket>,
     /// Until then `auth` must have succeeded.
     deadline: Option<Instant>,
+    /// Takes what is there, and does not wait for more.
+    glance: bool,
 }
 
 impl Pipe {
+    fn has_bytes(&self) -> bool {
+        let socket = socket2::SockRef::from(self.socket.stream());
+        let peek = libc::MSG_PEEK | libc::MSG_DONTWAIT;
+        let seen = socket.recv_with_flags(&mut [MaybeUninit::uninit()], peek);
+        // Its end, or an error, is something to be read, too.
+        !seen.is_err_and(|e| e.kind() == ErrorKind::WouldBlock)
+    }
+
     fn read_by(&mut self, buffer: &mut [u8], deadline: Option<Instant>) -> io::Result<usize> {
         let mut stream = self.socket.stream();
         loop {
@@ -169,6 +185,9 @@ impl Pipe {
 
 impl Read for Pipe {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.glance && !self.has_bytes() {
+            return Err(ErrorKind::WouldBlock.into());
+        }
         let read = self.read_by(buffer, self.deadline)?;
         self.socket.hear();
         Ok(read)
@@ -196,14 +215,35 @@ struct Session<'a> {
     who: Option<UserNo>,
     attempts: u32,
     errors: u32,
+    /// The version it speaks.
+    v: u64,
+    /// Rooms to catch up with, and after which place to go on.
+    behind: VecDeque<(RoomNo, Place)>,
+    /// What was asked meanwhile: nothing is answered between what was missed. Pings are.
+    kept: VecDeque<Utf8Bytes>,
 }
 
 impl Session<'_> {
     fn run(mut self, mut reader: WebSocket<Pipe>) {
         let why = loop {
+            let catching_up = !self.behind.is_empty();
+            if catching_up {
+                self.catch_up();
+                if self.kept.len() >= MAX_UNANSWERED {
+                    continue;
+                }
+            } else if let Some(text) = self.kept.pop_front() {
+                if !self.socket.is_closed() {
+                    self.frame(&text);
+                }
+                continue;
+            }
+            reader.get_mut().glance = catching_up;
             match reader.read() {
+                Err(Error::Io(e)) if e.kind() == ErrorKind::WouldBlock => {}
                 // After our Close frame nothing is taken on any more.
                 Ok(_) if self.socket.is_closed() => {}
+                Ok(Message::Text(text)) if catching_up => self.kept.push_back(text),
                 Ok(Message::Text(text)) => {
                     self.frame(&text);
                     if self.who.is_some() && reader.get_ref().deadline.is_some() {
@@ -301,9 +341,7 @@ impl Session<'_> {
                 let answer = wire::auth_ok((v > 0).then_some(&greeting), id);
                 self.socket.release(text_frame(answer));
                 self.who = Some(me);
-                for (room, from) in seated.behind {
-                    self.catch_up(room, from, me, v);
-                }
+                (self.behind, self.v) = (seated.behind.into(), v);
             }
             Err(Refusal::Banned) => self.auth_failed(3, "This user is banned!", id),
             Err(Refusal::NotConfirmed) => {
@@ -317,36 +355,37 @@ impl Session<'_> {
         }
     }
 
-    /// What was missed in a room, page by page at the client's pace, until there is no more; from
-    /// then on the hub delivers. This thread reads nothing meanwhile, so no answer comes between.
-    fn catch_up(&self, room: RoomNo, mut from: Place, me: UserNo, v: u64) {
-        while self.seat.catch_up(room, from) == CaughtUp::Not {
-            let page = self
-                .calls
-                .hub
-                .page_within(room, Span::After(from), MAX_PAGE, PAGE_BYTES);
-            let Some(page) = page.ok().filter(|page| page.complete) else {
-                // Unreadable, or pruned meanwhile. The client comes back and resumes, and is told;
-                // a silent gap would be worse.
-                return self.socket.close(Close::TooSlow);
-            };
-            let end = self.seat.end_of(room).unwrap_or(Place::MAX);
-            let heard = page
-                .entries
-                .iter()
-                .filter(|e| e.at <= end && wire::is_for(e, me, v));
-            let frames = heard.map(|e| text_frame(wire::frame(e)));
-            let chunk: Vec<u8> = frames.flat_map(|frame| frame.to_vec()).collect();
-            if !chunk.is_empty() {
-                self.socket.push(chunk.into());
-            }
-            if !self.socket.wait_until_quiet() {
-                return self.socket.close(Close::TooSlow);
-            }
-            // A client that takes what it missed is there, though nothing was read from it.
-            self.socket.hear();
-            from = page.next;
+    /// One page of what was missed, at the client's pace; once there is no more, the hub delivers.
+    fn catch_up(&mut self) {
+        let (Some((room, from)), Some(me)) = (self.behind.pop_front(), self.who) else {
+            return;
+        };
+        if self.socket.is_closed() || self.seat.catch_up(room, from) == CaughtUp::Yes {
+            return;
         }
+        let hub = &self.calls.hub;
+        let page = hub.page_within(room, Span::After(from), MAX_PAGE, PAGE_BYTES);
+        let Some(page) = page.ok().filter(|page| page.complete) else {
+            // Unreadable, or pruned meanwhile. The client comes back and resumes, and is told; a
+            // silent gap would be worse.
+            return self.socket.close(Close::TooSlow);
+        };
+        let end = self.seat.end_of(room).unwrap_or(Place::MAX);
+        let heard = page
+            .entries
+            .iter()
+            .filter(|e| e.at <= end && wire::is_for(e, me, self.v));
+        let frames = heard.map(|e| text_frame(wire::frame(e)));
+        let chunk: Vec<u8> = frames.flat_map(|frame| frame.to_vec()).collect();
+        if !chunk.is_empty() {
+            self.socket.push(chunk.into());
+        }
+        if !self.socket.wait_until_quiet() {
+            return self.socket.close(Close::TooSlow);
+        }
+        // A client that takes what it missed is there, though nothing was read from it.
+        self.socket.hear();
+        self.behind.push_front((room, page.next));
     }
 
     fn auth_failed(&mut self, code: u8, msg: &str, id: Option<&Value>) {

@@ -4,7 +4,7 @@ mod support;
 
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
-use support::{Guest, Server, Shape, Ws, create, join_as, uuid};
+use support::{Guest, Http, Server, Shape, Ws, account, create, join, join_as, until, uuid};
 
 /// Told once a second; two cores run many tests at once.
 const SOON: Duration = Duration::from_secs(3);
@@ -127,4 +127,76 @@ fn typing_reaches_the_others_that_asked_for_v_1() {
     assert_eq!(refused["code"], 4);
     assert_eq!(bobs.say(bob.room, "typed")["at"], 3, "no part of the order");
     assert_eq!(adas.hear(1), ["typed"]);
+}
+
+#[test]
+fn members_says_what_presence_has_told() {
+    let (server, ada, _) = start(&["--idle", "1"]);
+    let cid = cid(&server, &ada);
+    let (mut watcher, mut asker) = (server.login_v1(&ada.token), server.login_v1(&ada.token));
+    for _ in 0..4 {
+        until("members says that Cid is offline", || {
+            let answer = asker.ask(json!({"type":"members","room":ada.room}));
+            let members = answer["data"].as_array().expect("a list").clone();
+            members
+                .iter()
+                .any(|member| member["id"] == cid.id && member["online"] == false)
+        });
+        cid.call("/room/heartbeat").data();
+        told(&mut watcher, ada.room, "offline", &cid, SOON);
+        told(&mut watcher, ada.room, "online", &cid, SOON);
+    }
+}
+
+/// Reads presence until these counts are told.
+fn counted(ws: &mut Ws, online: u64, members: u64) {
+    let deadline = Instant::now() + 2 * SOON;
+    loop {
+        let frame = ws.presence_by(deadline);
+        let frame = frame.unwrap_or_else(|| panic!("not told of {online} among {members}"));
+        if (&frame["onlineCount"], &frame["memberCount"]) == (&json!(online), &json!(members)) {
+            return;
+        }
+    }
+}
+
+#[test]
+fn above_200_members_only_counts_are_told_and_they_stay_right_down_to_200() {
+    let (server, ada, _) = start(&[]);
+    let mut guests = vec![];
+    // A class joins from one address; two hundred a minute do not.
+    for address in [2, 3] {
+        let http = server.client().calling_from([127, 0, 0, address]);
+        guests.extend((0..100).map(|_| join(&http, &ada.room_id)));
+    }
+    let mut watcher = server.login_v1(&ada.token);
+    counted(&mut watcher, 202, 202);
+    let account = account(&server.client(), "Eve");
+    let eve = Http::bearer(&server.client(), &account.token);
+    let joined = eve.post("/room/join", json!({"roomId":ada.room_id}));
+    assert_eq!(joined.status, 200);
+    counted(&mut watcher, 203, 203);
+    // Who leaves is as online as before: only the counts change.
+    for left in [202, 201] {
+        guests.pop().expect("a guest").call("/room/leave").data();
+        counted(&mut watcher, left, left);
+    }
+    guests.pop().expect("a guest").call("/room/leave").data();
+    let frames = told(&mut watcher, ada.room, "online", &guests[0], SOON);
+    let last = frames.last().expect("a frame");
+    let lengths = ["online", "offline"].map(|list| last[list].as_array().map(Vec::len));
+    assert_eq!(lengths, [Some(200), Some(0)], "the whole list: {last}");
+}
+
+#[test]
+fn who_waits_for_messages_is_there() {
+    let (server, ada, _) = start(&["--idle", "1"]);
+    let cid = cid(&server, &ada);
+    let mut watcher = server.login_v1(&ada.token);
+    let waiting = cid.begin_fetch(json!({"wait":4}));
+    told(&mut watcher, ada.room, "online", &cid, SOON);
+    let start = Instant::now();
+    told(&mut watcher, ada.room, "offline", &cid, 3 * SOON);
+    assert!(start.elapsed() > Duration::from_secs(3), "while it waited");
+    waiting.finish().data();
 }

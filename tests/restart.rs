@@ -7,8 +7,10 @@ use std::collections::BTreeSet;
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 use support::{
-    Guest, PASSWORD, Server, account, create, join, join_as, log_in, places, texts, until, uuid,
+    DEADLINE, Guest, PASSWORD, Server, account, create, join, join_as, log_in, places, texts,
+    until, uuid,
 };
 
 /// How parlor is ended before it starts again.
@@ -496,4 +498,24 @@ fn who_left_stays_gone() {
         .refused(403, "not_a_member");
     let pending: Vec<Value> = ada.via(&server.client()).drain();
     assert_eq!(pending.len(), 2, "he came, he left: {pending:?}");
+}
+
+#[test]
+fn attendance_lasts_as_long_as_the_socket_was_open() {
+    let mut server = Server::start(&[]);
+    let ada = create(&server.client(), json!({"userName":"Ada"}));
+    let mut ws = server.login_v1(&ada.token);
+    let begun = Instant::now();
+    // Time passes, by the presence that is told once a second.
+    for _ in 0..2 {
+        join(&server.client(), &ada.room_id);
+        assert!(ws.presence_by(begun + DEADLINE).is_some(), "nobody came");
+    }
+    let here = begun.elapsed();
+    server.stop();
+    let db = rusqlite::Connection::open(server.data()).expect("the file");
+    let sql = "SELECT max(went - came) FROM presence p JOIN users u ON u.no = p.user WHERE u.name = 'Ada'";
+    let nanos: i64 = db.query_row(sql, [], |row| row.get(0)).expect("a row");
+    let noted = Duration::from_nanos(nanos as u64);
+    assert!(noted >= here, "{noted:?} of {here:?}");
 }

@@ -5,6 +5,7 @@ mod support;
 
 use serde_json::{Value, json};
 use support::{Account, Guest, Server, Ws, account, create, join, join_as, places};
+use tungstenite::Message;
 
 fn server() -> Server {
     Server::start(&["--data", "none", "--user-rate", "0", "--room-rate", "0"])
@@ -290,4 +291,33 @@ fn who_leaves_while_catching_up_hears_nothing_from_after_the_leaving() {
     }
     assert_eq!(places(&frames), (3..=603).collect::<Vec<_>>());
     slow.nothing_more();
+}
+
+#[test]
+fn a_ping_is_answered_while_what_was_missed_is_still_on_its_way() {
+    const MISSED: usize = 3_000;
+    let server = server();
+    let (ada, bob) = two(&server);
+    flood(&mut server.login(&bob.token), bob.room, MISSED);
+    let mut ws = Ws::connect_narrow(server.ws);
+    let seen = json!({(ada.room.to_string()):2});
+    ws.auth_with(&ada.token, json!({"resume":seen}));
+    ws.send(Message::Ping("still there?".into()));
+    ws.send_json(json!({"type":"members","room":ada.room}));
+    ws.ponged(b"still there?");
+    let mut after = 0;
+    let answer = loop {
+        let frame = ws.recv();
+        match frame["type"] == "recv" {
+            true => after += 1,
+            false => break frame,
+        }
+    };
+    assert!(
+        after > MISSED / 2,
+        "{after} of {MISSED} came after the Pong"
+    );
+    assert_eq!(answer["type"], "members", "answered after what was missed");
+    bob.with_token().say("live");
+    assert_eq!(ws.recv()["at"], MISSED + 3);
 }

@@ -197,6 +197,8 @@ impl Site {
             }
             drop(served);
             bell.wait(left.min(LOOK_EVERY));
+            // Who waits is there; who left meanwhile is told in the next turn.
+            let _ = hub.member(RoomRef::No(caller.room), caller.user);
             if asked.conn.gone() {
                 // What has just come must not be handed to nobody.
                 return self.nothing(asked, caller, &body);

@@ -2,18 +2,20 @@
 
 use std::time::{Duration, Instant};
 
-use super::Hub;
+use super::{Hub, Table};
 use crate::model::*;
-use crate::rooms::Room;
 
 /// Heartbeats and uses of tokens are kept on disk to the minute.
 const NOTE_HEARD_EVERY: Duration = Duration::from_secs(60);
 /// Cursors are kept on disk this late: after a crash an entry may come again.
 const NOTE_CURSORS_EVERY: Duration = Duration::from_secs(5);
+/// How long a lost create or join answer can be asked for again (PROTOCOL.md, `request`). By the
+/// clock that does not jump: the other one is set right just when a Pi has booted.
+const REQUEST_LIFE: Duration = Duration::from_secs(600);
 
 impl Hub {
     /// What is due to be written although nobody waits for it; `all` at the end.
-    pub fn take_note(&self, all: bool) -> Note {
+    pub fn take_note(&self, now: Nanos, all: bool) -> Note {
         let table = &mut *self.table();
         let mut note = Note {
             presence: std::mem::take(&mut table.presence),
@@ -36,11 +38,13 @@ impl Hub {
                 session.unnoted = false;
                 note.used.push((*token, session.used));
             }
+            let anybody = table.people.values().any(|person| person.online);
+            note.alive = anybody.then_some(now);
         }
         if all {
             let here = table.people.iter().filter(|(_, person)| person.online);
             note.presence
-                .extend(here.map(|(user, person)| (*user, false, person.heard)));
+                .extend(here.map(|(user, _)| (*user, false, now)));
         }
         note
     }
@@ -73,21 +77,12 @@ impl Hub {
     }
 
     /// Who and what was silent for too long, as the rules are to check. None: nothing.
-    pub fn overdue(&self, now: Nanos) -> Option<Act> {
+    pub fn overdue(&self) -> Option<Act> {
         let table = self.table();
-        let rooms = table.rooms.rooms();
-        let unused = |room: &&Room| {
-            let used = table
-                .halls
-                .get(&room.head.no)
-                .map_or(self.start, |hall| hall.used);
-            let listening = table
-                .halls
-                .get(&room.head.no)
-                .is_some_and(|h| !h.ears.is_empty());
-            !listening && used.max(self.start).elapsed() >= ROOM_LIFE
-        };
-        let mut ended: Vec<RoomNo> = rooms.filter(unused).map(|room| room.head.no).collect();
+        let rooms = table.rooms.rooms().map(|room| room.head.no);
+        let mut rooms: Vec<_> = rooms
+            .filter(|no| table.is_unused(*no, self.start))
+            .collect();
         let mut guests = vec![];
         for (user, person) in &table.people {
             if person.silence(self.start) < self.policy.hold {
@@ -121,16 +116,53 @@ impl Hub {
             .filter(expired)
             .map(|(token, _)| token)
             .collect();
+        let old = table
+            .requests
+            .iter()
+            .filter(|(_, since)| since.elapsed() >= REQUEST_LIFE);
+        let mut requests: Vec<_> = old.map(|(request, _)| *request).collect();
         // In the order of their numbers, so that the same silence gives the same notices.
         guests.sort();
-        ended.sort();
+        rooms.sort();
         tokens.sort();
-        let nothing = guests.is_empty() && ended.is_empty() && tokens.is_empty();
-        let idle = nothing && !table.rooms.has_old_requests(now - REQUEST_LIFE);
-        (!idle).then_some(Act::Expire {
+        requests.sort();
+        let nothing = guests.is_empty() && rooms.is_empty() && tokens.is_empty();
+        (!nothing || !requests.is_empty()).then_some(Act::Expire {
             guests,
-            rooms: ended,
+            rooms,
             tokens,
+            requests,
         })
+    }
+
+    /// Leaves out of a command who is no longer silent: it may have waited, for a password's hash
+    /// or for the disk. Called by the scribe, just before the rules decide.
+    pub fn look_again(&self, act: &mut Act) {
+        match act {
+            Act::Join { silent, .. } if !silent.is_empty() => {
+                let table = self.table();
+                silent.retain(|user| table.is_silent(*user, NAME_HELD, self.start));
+            }
+            Act::Expire { guests, rooms, .. } => {
+                let table = self.table();
+                guests.retain(|(_, user)| table.is_silent(*user, self.policy.hold, self.start));
+                rooms.retain(|room| table.is_unused(*room, self.start));
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Table {
+    /// Nobody called or listened in a room for as long as it lives.
+    fn is_unused(&self, room: RoomNo, start: Instant) -> bool {
+        let hall = self.halls.get(&room);
+        let used = hall.map_or(start, |hall| hall.used.max(start));
+        hall.is_none_or(|hall| hall.ears.is_empty()) && used.elapsed() >= ROOM_LIFE
+    }
+
+    pub(super) fn is_silent(&self, user: UserNo, time: Duration, start: Instant) -> bool {
+        let person = self.people.get(&user);
+        person.is_some_and(|person| person.silence(start) >= time)
     }
 }

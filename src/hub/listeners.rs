@@ -10,6 +10,7 @@ use super::socket::{Close, Socket, text_frame};
 use super::views::head_view;
 use super::{Hub, Table};
 use crate::model::*;
+use crate::rooms::Room;
 use crate::wire::socket as wire;
 
 /// PROTOCOL.md: the server pings every 30 s and closes a socket that is silent for 75 s.
@@ -81,6 +82,7 @@ impl Hub {
         {
             if let Some(hall) = table.halls.get_mut(room) {
                 Arc::make_mut(&mut hall.ears).retain(|ear| ear.socket.id != socket);
+                hall.used = Instant::now();
             }
         }
     }
@@ -165,10 +167,21 @@ pub enum CaughtUp {
 }
 
 impl Table {
-    /// One frame for each room in which somebody came or went since the last call.
+    /// Somebody is in a room from now on, or no longer: where only counts are told, they change.
+    pub(super) fn recount(&mut self, room: RoomNo) {
+        let crowded = |room: &Room| room.members.len() >= PRESENCE_LISTS;
+        if self.rooms.room(room).is_some_and(crowded) {
+            self.recount.insert(room);
+        }
+    }
+
+    /// One frame for each room in which somebody came or went since the last call, or whose
+    /// counts have changed.
     fn presence_news(&mut self) -> Vec<(Arc<Vec<Ear>>, String)> {
         let changed = std::mem::take(&mut self.changed);
+        let recount = std::mem::take(&mut self.recount);
         let mut rooms: BTreeMap<RoomNo, [Vec<UserNo>; 2]> = BTreeMap::new();
+        rooms.extend(recount.into_iter().map(|room| (room, Default::default())));
         for (user, online) in changed {
             for room in self
                 .rooms
@@ -179,21 +192,27 @@ impl Table {
                 rooms.entry(*room).or_default()[usize::from(online)].push(user);
             }
         }
-        let frame = |(no, [went, came]): (RoomNo, [Vec<UserNo>; 2])| {
-            let ears = self.halls.get(&no)?.ears.clone();
-            if ears.iter().all(|ear| ear.v == 0) {
+        let frame = |(no, [mut went, mut came]): (RoomNo, [Vec<UserNo>; 2])| {
+            let (hall, room) = (self.halls.get_mut(&no)?, self.rooms.room(no)?);
+            let people = &self.people;
+            let online = |user: &UserNo| people.get(user).is_some_and(|person| person.online);
+            let members = || room.members.values().map(|member| member.user);
+            let counts = room.members.len() > PRESENCE_LISTS;
+            let counted = std::mem::replace(&mut hall.counted, counts);
+            if hall.ears.iter().all(|ear| ear.v == 0) {
                 return None;
             }
-            let room = self.rooms.room(no)?;
-            if room.members.len() <= PRESENCE_LISTS {
-                return Some((ears, wire::presence(no, &came, &went)));
+            if counts {
+                let online = members().filter(online).count();
+                let frame = wire::presence_counts(no, online, room.members.len());
+                return Some((hall.ears.clone(), frame));
             }
-            let online = room
-                .members
-                .values()
-                .filter_map(|m| self.people.get(&m.user));
-            let online = online.filter(|person| person.online).count();
-            Some((ears, wire::presence_counts(no, online, room.members.len())))
+            if counted {
+                // Who heard counts until now hears of everybody.
+                (came, went) = members().partition(online);
+            }
+            let nothing = came.is_empty() && went.is_empty();
+            (!nothing).then(|| (hall.ears.clone(), wire::presence(no, &came, &went)))
         };
         rooms.into_iter().filter_map(frame).collect()
     }

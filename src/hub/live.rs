@@ -119,6 +119,8 @@ pub struct Hall {
     pub rate: Bucket,
     /// The last call.
     pub used: Instant,
+    /// Presence was last told by counts.
+    pub counted: bool,
     /// The newest notices, oldest first; None until somebody asked for them.
     pub notices: Option<VecDeque<Arc<Entry>>>,
 }
@@ -130,6 +132,7 @@ impl Default for Hall {
             waiting: vec![],
             rate: Bucket::default(),
             used: Instant::now(),
+            counted: false,
             notices: None,
         }
     }

@@ -20,7 +20,7 @@ pub use listeners::{Attached, CaughtUp, Seated};
 pub use order::Drain;
 pub use publish::{MakeFrame, Outcome, Settled, Slot, Waiter};
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -72,10 +72,14 @@ struct Table {
     joins: Buckets<(IpAddr, RoomNo)>,
     noted_heard: Instant,
     noted_cursors: Instant,
+    /// Creates and joins that may be asked for again, and since when.
+    requests: HashMap<Request, Instant>,
     /// Comings (true) and goings that are not on disk yet.
     presence: Vec<(UserNo, bool, Nanos)>,
     /// Who came or went since the last frames of presence.
     changed: BTreeMap<UserNo, bool>,
+    /// Large rooms that somebody joined or left since then.
+    recount: BTreeSet<RoomNo>,
 }
 
 struct Session {
@@ -89,6 +93,10 @@ struct Session {
 const WRONG_PASSWORDS_A_MINUTE: u32 = 60;
 /// Joins of one room from one address: a classroom is one address, and comes in a minute.
 const JOINS_A_MINUTE: u32 = 120;
+
+/// A token lives so long after a start, whatever the clock says: a machine that boots with a wrong
+/// one must not end everybody's session before it is set right.
+const START_GRACE: Duration = Duration::from_secs(3600);
 
 impl Hub {
     pub fn new(loaded: &mut Loaded, policy: Policy, now: Nanos) -> Hub {
@@ -116,7 +124,9 @@ impl Hub {
         let sessions = loaded.used.drain(..).map(|(token, used)| {
             // A clock that went back makes no session older.
             let age = Duration::from_nanos(now.saturating_sub(used).max(0) as u64);
-            let until = start + policy.session.saturating_sub(age);
+            // Nor does one that jumped ahead end all at once.
+            let left = policy.session.saturating_sub(age);
+            let until = start + left.max(START_GRACE.min(policy.session));
             (
                 token,
                 Session {
@@ -137,10 +147,12 @@ impl Hub {
             wrong_passwords: Buckets::per_minute(WRONG_PASSWORDS_A_MINUTE),
             wrong_by_all: Buckets::per_minute(WRONG_PASSWORDS_A_MINUTE),
             joins: Buckets::per_minute(JOINS_A_MINUTE),
+            requests: loaded.rooms.requests().map(|r| (r, start)).collect(),
             noted_heard: start,
             noted_cursors: start,
             presence,
             changed: BTreeMap::new(),
+            recount: BTreeSet::new(),
         };
         let (source, epoch) = (loaded.source.clone(), loaded.epoch.clone());
         Hub {

@@ -175,7 +175,7 @@ impl Hub {
             // something may be missing.
             let newest = self.page(caller.room, Span::Newest, limit)?;
             return Ok(Page {
-                next: last,
+                next: newest.entries.last().map_or(last, |entry| entry.at),
                 complete: false,
                 more: false,
                 ..newest
@@ -239,7 +239,8 @@ impl Hub {
         // Pruning goes on while the store is read: what counts is what came back.
         let floor = self.floor(room).max(floor);
         if let Span::After(place) = span {
-            let next = end.unwrap_or(place.min(last));
+            // What stood after the place is all pruned: it goes on where that ends.
+            let next = end.unwrap_or(last);
             let complete = place == last || (place < last && first == Some(place + 1));
             return Ok(Page {
                 entries,

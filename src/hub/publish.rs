@@ -123,6 +123,9 @@ impl Table {
                     Body::Message(_) | Body::Tombstone { .. } => None,
                 };
                 self.rooms.apply(event);
+                if entry.is_notice() {
+                    self.recount(entry.room);
+                }
                 let hall = self.halls.entry(entry.room).or_default();
                 if entry.is_notice()
                     && let Some(notices) = &mut hall.notices
@@ -196,11 +199,11 @@ impl Table {
                 }
                 self.recent.forget(*room);
             }
-            Event::RoomMade(_)
-            | Event::Sealed(_)
-            | Event::Requested { .. }
-            | Event::RequestsForgotten { .. }
-            | Event::Noted(_) => {}
+            Event::Requested { request, .. } => {
+                self.requests.insert(*request, Instant::now());
+            }
+            Event::RequestForgotten(request) => drop(self.requests.remove(request)),
+            Event::RoomMade(_) | Event::Sealed(_) | Event::Noted(_) => {}
         }
         self.rooms.apply(event);
         None

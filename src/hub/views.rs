@@ -32,11 +32,9 @@ impl Hub {
     pub fn entrance(&self, room: RoomRef) -> Result<Entrance, Refusal> {
         let mut table = self.table();
         let found = table.find(room).ok_or(Refusal::NoSuchRoom)?;
-        let silent = |user: &UserNo| {
-            let person = table.people.get(user);
-            // With --require-token everyone is sealed.
-            !self.policy.require_token && person.is_some_and(|p| p.silence(self.start) >= NAME_HELD)
-        };
+        // With --require-token everyone is sealed.
+        let open = !self.policy.require_token;
+        let silent = |user: &UserNo| open && table.is_silent(*user, NAME_HELD, self.start);
         let entrance = Entrance {
             no: found.head.no,
             secret: found.head.secret.clone(),
@@ -96,7 +94,7 @@ impl Hub {
                 name: member.name.clone(),
                 avatar: known.user.avatar,
                 heard: person.map_or(0, |p| p.heard),
-                online: person.is_some_and(|p| p.is_online(self.policy.idle)),
+                online: person.is_some_and(|p| p.online),
                 notices: pending,
             })
         });

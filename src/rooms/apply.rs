@@ -65,13 +65,7 @@ impl Rooms {
             }
             Event::Entry(entry) => self.apply_entry(entry),
             Event::Requested { request, done } => self.put_request(*request, *done),
-            Event::RequestsForgotten { before } => {
-                while self.has_old_requests(*before) {
-                    if let Some(request) = self.request_order.pop_front() {
-                        self.requests.remove(&request);
-                    }
-                }
-            }
+            Event::RequestForgotten(request) => drop(self.requests.remove(request)),
             Event::Noted(_) => {}
         }
     }
@@ -154,7 +148,6 @@ impl Rooms {
 
     pub fn put_request(&mut self, request: Request, done: Done) {
         self.requests.insert(request, done);
-        self.request_order.push_back(request);
     }
 
     /// Numbers below these were used, by rows that the table does not hold.

@@ -178,7 +178,8 @@ impl Rooms {
                 guests,
                 rooms,
                 tokens,
-            } => Ok((self.expire(now, guests, rooms, tokens), Reply::Ok)),
+                requests,
+            } => Ok((self.expire(now, guests, rooms, tokens, requests), Reply::Ok)),
             Act::Note(note) => Ok((vec![Event::Noted(note.clone())], Reply::Ok)),
         }
     }
@@ -237,7 +238,7 @@ impl Rooms {
             Newcomer::Guest { .. } => known.user.registered == done.at,
             Newcomer::Known { user, .. } => *user == done.user,
         };
-        if !same_room || !same_user || now.saturating_sub(done.at) >= REQUEST_LIFE {
+        if !same_room || !same_user {
             return None;
         }
         let events = seat
@@ -401,6 +402,7 @@ impl Rooms {
         guests: &[(RoomNo, UserNo)],
         rooms: &[RoomNo],
         tokens: &[TokenHash],
+        requests: &[Request],
     ) -> Vec<Event> {
         // A copy to apply to, since one guest's end moves the next one's place.
         let mut after = self.clone();
@@ -442,9 +444,8 @@ impl Rooms {
                 happen(&mut after, vec![Event::TokenGone(token)]);
             }
         }
-        let before = now - REQUEST_LIFE;
-        if self.has_old_requests(before) {
-            happen(&mut after, vec![Event::RequestsForgotten { before }]);
+        for request in requests.iter().filter(|r| self.requests.contains_key(r)) {
+            happen(&mut after, vec![Event::RequestForgotten(*request)]);
         }
         events
     }

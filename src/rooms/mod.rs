@@ -43,8 +43,6 @@ pub struct Rooms {
     accounts: HashMap<String, UserNo>,
     tokens: HashMap<TokenHash, UserNo>,
     requests: HashMap<Request, Done>,
-    /// Keys of `requests`, oldest first.
-    request_order: VecDeque<Request>,
     spoken: SpokenMemory,
     next_room: i64,
     next_user: i64,
@@ -155,7 +153,6 @@ impl Rooms {
             accounts: HashMap::new(),
             tokens: HashMap::new(),
             requests: HashMap::new(),
-            request_order: VecDeque::new(),
             spoken: SpokenMemory::default(),
             next_room: 1,
             next_user: 1,
@@ -201,10 +198,8 @@ impl Rooms {
         !self.spoken.complete.contains(&room) && self.spoken.find(room, uuid).is_none()
     }
 
-    pub fn has_old_requests(&self, before: Nanos) -> bool {
-        self.request_order
-            .front()
-            .is_some_and(|r| self.requests.get(r).is_none_or(|d| d.at < before))
+    pub fn requests(&self) -> impl Iterator<Item = Request> + '_ {
+        self.requests.keys().copied()
     }
 
     fn seated(&self, room: RoomNo, user: UserNo) -> Result<(&Room, &Known, &Member), Refusal> {

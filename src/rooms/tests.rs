@@ -164,6 +164,7 @@ fn silent_guests(guests: &[(RoomNo, UserNo)]) -> Act {
         guests: guests.to_vec(),
         rooms: vec![],
         tokens: vec![],
+        requests: vec![],
     }
 }
 
@@ -172,6 +173,7 @@ fn idle_rooms(rooms: &[RoomNo]) -> Act {
         guests: vec![],
         rooms: rooms.to_vec(),
         tokens: vec![],
+        requests: vec![],
     }
 }
 
@@ -983,13 +985,13 @@ fn nobody_joins_what_is_not_there_or_as_nobody() {
 // ---- Requests ----
 
 #[test]
-fn a_request_again_within_ten_minutes_gives_the_same_seat_and_a_fresh_token() {
+fn a_request_again_gives_the_same_seat_and_a_fresh_token() {
     let mut house = house();
     let (room, seat) = (house.new_room(None, false), house.guest(None));
     let made = house.seated(create(room, asked_by(request(1), seat)));
     let seat = house.guest(None);
     let joined = house.seated(join(made.0, asked_by(request(2), seat)));
-    house.now += REQUEST_LIFE - 1;
+    house.now += MINUTE;
 
     let (room, seat) = (house.new_room(None, false), house.guest(None));
     let fresh = token(house.made);
@@ -1009,7 +1011,7 @@ fn a_request_again_within_ten_minutes_gives_the_same_seat_and_a_fresh_token() {
 }
 
 #[test]
-fn a_request_is_another_after_ten_minutes_for_another_room_or_from_elsewhere() {
+fn a_request_is_another_for_another_room_or_from_elsewhere() {
     let mut house = house();
     let ((one, _), (two, _)) = (house.room(), house.room());
     let ask = |house: &mut House, room, from: u8| {
@@ -1023,10 +1025,7 @@ fn a_request_is_another_after_ten_minutes_for_another_room_or_from_elsewhere() {
     let first = ask(&mut house, one, 1);
     assert_eq!(ask(&mut house, one, 1), first);
     assert_ne!(ask(&mut house, one, 2), first, "from elsewhere");
-    house.now += REQUEST_LIFE;
-    assert_ne!(ask(&mut house, one, 1), first, "too late");
-    let late = ask(&mut house, one, 1);
-    assert_ne!(ask(&mut house, two, 1), late, "another room");
+    assert_ne!(ask(&mut house, two, 1), first, "another room");
 }
 
 #[test]
@@ -1070,18 +1069,29 @@ fn a_request_whose_seat_was_left_is_a_new_one() {
 }
 
 #[test]
-fn requests_are_forgotten_after_ten_minutes() {
+fn a_request_is_known_until_it_is_forgotten_whatever_the_clock_says() {
     let mut house = house();
     let (room, _) = house.room();
-    let seat = house.guest(None);
-    house.ok(join(room, asked_by(request(1), seat)));
-    house.now += REQUEST_LIFE;
-    assert_eq!(house.events(silent_guests(&[])), []);
-    house.now += 1;
-    let before = house.now - REQUEST_LIFE;
-    let forgotten = vec![Event::RequestsForgotten { before }];
-    assert_eq!(house.events(silent_guests(&[])), forgotten);
-    assert_eq!(house.events(silent_guests(&[])), []);
+    let join = |house: &mut House| {
+        let seat = house.guest(None);
+        join(room, asked_by(request(1), seat))
+    };
+    let act = join(&mut house);
+    let first = house.seated(act);
+    house.now += 365 * 24 * 60 * MINUTE;
+    let act = join(&mut house);
+    assert_eq!(house.seated(act), first);
+    let forget = || Act::Expire {
+        guests: vec![],
+        rooms: vec![],
+        tokens: vec![],
+        requests: vec![request(1)],
+    };
+    let forgotten = vec![Event::RequestForgotten(request(1))];
+    assert_eq!(house.events(forget()), forgotten);
+    assert_eq!(house.events(forget()), []);
+    let act = join(&mut house);
+    assert_ne!(house.seated(act), first);
 }
 
 // ---- The way out ----
@@ -1200,6 +1210,7 @@ fn a_token_ends_once_by_logout_or_by_age() {
         guests: vec![],
         rooms: vec![],
         tokens: vec![one, two, two],
+        requests: vec![],
     };
     assert_eq!(house.events(expire), [Event::TokenGone(two)]);
     assert!(house.rooms.tokens().next().is_none());

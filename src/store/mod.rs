@@ -297,9 +297,11 @@ impl Store {
         ] {
             self.set_meta(key, value)?;
         }
-        // Whoever was there when the process ended was last heard then.
+        // Whoever was there when the process ended was there when that was last noted.
         tx.execute(
-            "UPDATE presence SET went = max(came, (SELECT heard FROM users WHERE no = user))
+            "UPDATE presence SET went = max(came,
+               (SELECT heard FROM users WHERE no = user),
+               coalesce((SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'alive'), 0))
              WHERE went IS NULL",
             [],
         )?;

@@ -7,7 +7,7 @@ use crossbeam_channel::{Receiver, Sender};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::Source;
-use super::rows::{ENTRY_COLUMNS, caseless, entry_of, has_text, user_of};
+use super::rows::{ENTRY_COLUMNS, KIND_MESSAGE, caseless, entry_of, has_text, user_of};
 use crate::model::*;
 
 /// Connections for reading. Each costs up to 2 MB of page cache; reads are short.
@@ -143,7 +143,7 @@ impl Readers {
         let (text, until) = (caseless(text), Instant::now() + time);
         self.with(|db| {
             let mut select = db.prepare_cached(&format!(
-                "SELECT {ENTRY_COLUMNS} WHERE e.room = ?1 AND e.at < ?2 AND e.kind = 1
+                "SELECT {ENTRY_COLUMNS} WHERE e.room = ?1 AND e.at < ?2
                  ORDER BY e.at DESC LIMIT ?3"
             ))?;
             let before = i64::try_from(before).unwrap_or(i64::MAX);
@@ -152,7 +152,8 @@ impl Readers {
             while let Some(row) = found.next()? {
                 at = row.get::<_, i64>(1)? as Place;
                 seen += 1;
-                if has_text(row.get_ref(8)?.as_str()?, &text)? {
+                let message = row.get::<_, i64>(2)? == KIND_MESSAGE;
+                if message && has_text(row.get_ref(8)?.as_str()?, &text)? {
                     hits.push(Arc::new(entry_of(row)?));
                 }
                 if hits.len() == limit || Instant::now() >= until {

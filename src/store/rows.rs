@@ -20,7 +20,7 @@ pub(super) fn user_of(row: &Row) -> rusqlite::Result<User> {
     })
 }
 
-const KIND_MESSAGE: i64 = 1;
+pub(super) const KIND_MESSAGE: i64 = 1;
 const KIND_JOINED: i64 = 2;
 const KIND_LEFT: i64 = 3;
 pub(super) const KIND_TOMBSTONE: i64 = 4;
@@ -98,9 +98,10 @@ pub(super) fn text_digest(uuid: Uuid, text: &str) -> rusqlite::Result<(Digest, O
 }
 
 /// A text without its case. Letter by letter: a word's last sigma is the same as any other, or a
-/// piece of a word would not be found in it.
+/// piece of a word would not be found in it. To small letters first, for the capital ẞ.
 pub(super) fn caseless(text: &str) -> String {
     text.chars()
+        .flat_map(char::to_lowercase)
         .flat_map(char::to_uppercase)
         .flat_map(char::to_lowercase)
         .collect()
@@ -168,4 +169,18 @@ pub(super) fn entry_of(row: &Row) -> rusqlite::Result<Entry> {
         sent: row.get(6)?,
         body,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn letters_that_differ_in_case_only_are_the_same() {
+        for same in ["straße STRASSE STRAẞE", "ΟΔΟΣ οδος οδοσ", "Äpfel äPFEL"] {
+            let mut words = same.split(' ').map(caseless);
+            let first = words.next();
+            assert!(words.all(|word| Some(word) == first), "{same}");
+        }
+    }
 }

@@ -142,8 +142,12 @@ impl Store {
                     ],
                 )?;
             }
-            Event::RequestsForgotten { before } => {
-                self.run("DELETE FROM requests WHERE made < ?1", [before])?;
+            Event::RequestForgotten(request) => {
+                let sql = "DELETE FROM requests WHERE uuid = ?1 AND host = ?2";
+                self.run(
+                    sql,
+                    params![request.uuid.as_bytes(), request.from.to_string()],
+                )?;
             }
             Event::Noted(note) => self.write_note(note)?,
         }
@@ -219,6 +223,9 @@ impl Store {
                 "UPDATE presence SET went = max(came, ?2) WHERE user = ?1 AND went IS NULL"
             };
             self.run(sql, [user.0, *at])?;
+        }
+        if let Some(at) = note.alive {
+            self.set_meta("alive", &at.to_string())?;
         }
         Ok(())
     }
