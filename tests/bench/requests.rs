@@ -77,11 +77,15 @@ pub fn run(
             loop {
                 match line.stream.read(&mut buffer) {
                     Ok(0) => panic!("the server closed a connection"),
-                    Ok(n) => line.part.extend_from_slice(&buffer[..n]),
+                    Ok(n) => {
+                        line.part.extend_from_slice(&buffer[..n]);
+                        if n < buffer.len() {
+                            break;
+                        }
+                    }
                     Err(e) if e.kind() == ErrorKind::WouldBlock => break,
                     Err(e) => panic!("{e}"),
                 }
-                break;
             }
             let Some((end, good)) = answer(&line.part) else {
                 continue;

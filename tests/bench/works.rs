@@ -10,7 +10,9 @@ use super::seed::Seed;
 use super::server::{Parlor, field_of, segments_sent};
 use super::{Row, percentile};
 
-pub const ALL: [(&str, fn() -> Row); 9] = [
+type Work = fn() -> Row;
+
+pub const ALL: [(&str, Work); 9] = [
     ("class", class),
     ("hall", hall),
     ("storm", storm),
