@@ -348,6 +348,27 @@ pub enum Act {
     Note(Note),
 }
 
+impl Act {
+    /// The room that it happens in; without one, `RoomNo(0)`.
+    pub fn room(&self) -> RoomNo {
+        match self {
+            Act::Join { room, .. }
+            | Act::Leave { room, .. }
+            | Act::Say { room, .. }
+            | Act::Edit { room, .. }
+            | Act::Delete { room, .. }
+            | Act::Prune { room, .. } => *room,
+            Act::Register { .. }
+            | Act::Login { .. }
+            | Act::Logout { .. }
+            | Act::Create { .. }
+            | Act::Seal { .. }
+            | Act::Expire { .. }
+            | Act::Note(_) => RoomNo(0),
+        }
+    }
+}
+
 /// A message as its uuid's memory: what a repetition is answered with and compared to.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Spoken {

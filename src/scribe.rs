@@ -31,8 +31,9 @@ const SWEEP_EVERY: Duration = Duration::from_secs(60);
 /// If the time of day moved this much against the clock that does not jump, `--keep-days` waits
 /// for the next start: a Pi that believes in another year must not throw everything away.
 const MAX_CLOCK_JUMP: Duration = Duration::from_secs(3600);
-/// Pages written, near enough, until the write-ahead log is copied into the database: 4 MiB.
-const CHECKPOINT_PAGES: usize = 1_000;
+/// Pages written, near enough, until the write-ahead log is copied into the database: 16 MiB. A page
+/// written many times meanwhile is copied once, and each copying takes the disk from the scribe.
+const CHECKPOINT_PAGES: usize = 4_000;
 /// A quiet server copies it all, so that what was deleted is overwritten in the file as well.
 const CHECKPOINT_QUIET: Duration = Duration::from_secs(60);
 /// Pages in the log past which writers wait for the copying: 64 MiB.
@@ -399,6 +400,7 @@ impl Work {
         let mut decided = Vec::with_capacity(batch.len());
         let mut writes = 0;
         for (mut command, waiter) in batch {
+            let room = command.act.room();
             let decision = match self.complete(&mut command) {
                 Ok(()) => self.rooms.decide(&command),
                 Err(e) => {
@@ -419,6 +421,7 @@ impl Work {
             decided.push((
                 command,
                 Settled {
+                    room,
                     events,
                     outcome,
                     waiter,
@@ -438,6 +441,8 @@ impl Work {
             }
             // About a page a row, and those above it.
             self.pages += writes + 3;
+        } else {
+            self.store.release();
         }
         self.hub
             .publish(decided.into_iter().map(|(_, settled)| settled).collect());
@@ -453,6 +458,7 @@ impl Work {
                 self.hub.give_back_note(note);
             }
             Settled {
+                room: command.act.room(),
                 events: vec![],
                 outcome: Err(Refusal::NotConfirmed),
                 waiter,

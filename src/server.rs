@@ -152,7 +152,7 @@ impl Server {
         self.hub.take_no_more(start + ANSWER_PATIENCE);
         // Also what was acknowledged over HTTP a moment ago is told before the Close frames.
         let _ = self.scribe.desk.health();
-        self.hub.close_all();
+        self.hub.close_all(start + ANSWER_PATIENCE);
         let cut: usize = self
             .doors
             .into_iter()

@@ -525,13 +525,7 @@ impl Session<'_> {
 
     /// Hands in a command of ours; its answer names the room.
     fn settle(&self, act: Act, echo: wire::Echo) -> Result<(), Refusal> {
-        let room = match &act {
-            Act::Join { room, .. }
-            | Act::Leave { room, .. }
-            | Act::Edit { room, .. }
-            | Act::Delete { room, .. } => room.0,
-            _ => 0,
-        };
+        let room = act.room().0;
         self.submit(act, move |outcome| match outcome {
             Ok(_) => wire::answer(&echo, &format!(r#","room":{room}"#)),
             Err(refusal) => wire::refused(&echo, refusal),

@@ -1,39 +1,49 @@
-//! One committed batch on its way to the sockets: each frame is encoded once, each socket gets
-//! all of the batch as one write, in the order's order.
+//! One room's share of committed batches on its way to the sockets: each frame is encoded once,
+//! each socket gets all of it as one write, in the order's order.
 //!
 //! Knows who is to hear what; takes no lock but each socket's own.
 
 use std::collections::HashMap;
+use std::hint::black_box;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tungstenite::Bytes;
 
 use super::live::Ear;
 use super::socket::{Close, Socket, text_frame};
-use crate::model::{Entry, UserNo};
+use crate::model::{Entry, RoomNo, UserNo};
 use crate::wire::socket as wire;
 
-#[derive(Default)]
+/// Sockets that are looked at together before they are written to: what one of them keeps the
+/// memory waiting for, all of them do at once.
+const AT_ONCE: usize = 16;
+
+/// Says which came first, of all that is ever published.
+pub type Turn = u64;
+
+/// What is to be told in one room.
 pub struct Delivery {
-    /// In the order of the batch; consecutive entries of one audience are together.
+    pub room: RoomNo,
+    /// In the order of the room; consecutive entries of one audience are together.
     parts: Vec<Part>,
-    /// Sockets that get something of their own: what, and its index in the batch.
-    own: HashMap<u64, (Arc<Socket>, Frames)>,
-    /// Sockets that end with this batch, after its frames.
+    answers: Vec<(Turn, Arc<Socket>, Bytes)>,
+    /// Sockets that end with this, after its frames.
     closing: Vec<(Arc<Socket>, Close)>,
+    /// Deliveries to this room that were handed to a porter and have not arrived.
+    under_way: Arc<AtomicUsize>,
+    /// How many of them this one is.
+    counted: usize,
 }
 
-/// Frames, each with its command's index in the batch.
-type Frames = Vec<(usize, Bytes)>;
-
-/// Entries of one room that the same sockets hear.
+/// Entries that the same sockets hear.
 struct Part {
     ears: Arc<Vec<Ear>>,
     items: Vec<Item>,
 }
 
 struct Item {
-    index: usize,
+    turn: Turn,
     entry: Arc<Entry>,
     /// The socket that asked for it: its answer tells it.
     origin: Option<u64>,
@@ -46,89 +56,127 @@ impl Item {
 }
 
 impl Delivery {
-    /// An entry of the batch's command `index`, for `ears`.
-    pub fn add(
-        &mut self,
-        index: usize,
-        entry: Arc<Entry>,
-        ears: Arc<Vec<Ear>>,
-        origin: Option<u64>,
-    ) {
+    pub fn to(room: RoomNo, under_way: Arc<AtomicUsize>) -> Delivery {
+        Delivery {
+            room,
+            parts: vec![],
+            answers: vec![],
+            closing: vec![],
+            under_way,
+            counted: 0,
+        }
+    }
+
+    /// An entry for `ears`.
+    pub fn add(&mut self, turn: Turn, entry: Arc<Entry>, ears: Arc<Vec<Ear>>, origin: Option<u64>) {
         if ears.is_empty() {
             return;
         }
         let item = Item {
-            index,
+            turn,
             // Only a message has an answer that stands for it.
             origin: origin.filter(|_| entry.message().is_some()),
             entry,
         };
-        match self
-            .parts
-            .iter_mut()
-            .rev()
-            .find(|part| Arc::ptr_eq(&part.ears, &ears))
-        {
-            Some(part) => part.items.push(item),
-            None => self.parts.push(Part {
-                ears,
-                items: vec![item],
-            }),
+        self.append(Part {
+            ears,
+            items: vec![item],
+        });
+    }
+
+    fn append(&mut self, mut more: Part) {
+        match self.parts.last_mut() {
+            Some(last) if Arc::ptr_eq(&last.ears, &more.ears) => last.items.append(&mut more.items),
+            _ => self.parts.push(more),
         }
     }
 
-    /// The answer to the batch's command `index`.
-    pub fn answer(&mut self, index: usize, socket: Arc<Socket>, frame: String) {
-        let own = self
-            .own
-            .entry(socket.id)
-            .or_insert_with(|| (socket, vec![]));
-        own.1.push((index, text_frame(frame)));
+    pub fn answer(&mut self, turn: Turn, socket: Arc<Socket>, frame: String) {
+        self.answers.push((turn, socket, text_frame(frame)));
     }
 
-    pub fn close(&mut self, socket: Arc<Socket>, why: Close) {
-        self.closing.push((socket, why));
+    pub fn close(&mut self, closing: &mut Vec<(Arc<Socket>, Close)>) {
+        self.closing.append(closing);
+    }
+
+    /// What follows it in the same room is told with it.
+    pub fn join(&mut self, next: Delivery) {
+        next.parts.into_iter().for_each(|part| self.append(part));
+        self.answers.extend(next.answers);
+        self.closing.extend(next.closing);
+        self.counted += next.counted;
+    }
+
+    /// How many sockets it is written to, near enough.
+    pub fn size(&self) -> usize {
+        self.parts.iter().map(|part| part.ears.len()).sum()
+    }
+
+    /// Nothing that was told in this room before is still on its way.
+    pub fn is_next(&self) -> bool {
+        self.under_way.load(Ordering::Acquire) == 0
+    }
+
+    /// Before it is handed to a porter.
+    pub fn count(&mut self) {
+        self.under_way.fetch_add(1, Ordering::Relaxed);
+        self.counted += 1;
     }
 
     /// Writes it all.
-    pub fn run(mut self) {
+    pub fn run(self) {
+        // Sockets that get something of their own, and what, each with its turn.
+        let mut own: HashMap<u64, (&Arc<Socket>, Vec<(Turn, Bytes)>)> = HashMap::new();
+        for (turn, socket, frame) in &self.answers {
+            let frames = &mut own.entry(socket.id).or_insert((socket, vec![])).1;
+            frames.push((*turn, frame.clone()));
+        }
+        let mut answered: Vec<u64> = own.keys().copied().collect();
+        answered.sort_unstable();
         for Part { ears, items } in &self.parts {
             let items: Vec<_> = items
                 .iter()
                 .map(|item| (item, text_frame(wire::frame(&item.entry))))
                 .collect();
             let mut authors: Vec<UserNo> = items.iter().map(|(item, _)| item.entry.user).collect();
-            authors.sort();
+            authors.sort_unstable();
             authors.dedup();
-            // What everybody gets who said nothing in this batch, by version.
+            // What everybody gets who said nothing in it, by version.
             let (mut plain, mut full) = (None, None);
-            for ear in ears.iter() {
-                let heard = items.iter().filter(|(item, _)| item.is_for(ear));
-                if authors.binary_search(&ear.user).is_ok() || self.own.contains_key(&ear.socket.id)
-                {
-                    let own = self.own.entry(ear.socket.id);
-                    let own = own.or_insert_with(|| (ear.socket.clone(), vec![]));
-                    own.1
-                        .extend(heard.map(|(item, frame)| (item.index, frame.clone())));
-                    continue;
-                }
-                let shared = if ear.v == 0 { &mut plain } else { &mut full };
-                let chunk = shared.get_or_insert_with(|| joined(heard.map(|(_, frame)| frame)));
-                if !chunk.is_empty() {
-                    ear.socket.push(chunk.clone());
+            for group in ears.chunks(AT_ONCE) {
+                black_box(group.iter().map(|ear| ear.socket.touch()).sum::<i64>());
+                for ear in group {
+                    let heard = items.iter().filter(|(item, _)| item.is_for(ear));
+                    if authors.binary_search(&ear.user).is_ok()
+                        || answered.binary_search(&ear.socket.id).is_ok()
+                    {
+                        let own = own.entry(ear.socket.id).or_insert((&ear.socket, vec![]));
+                        own.1
+                            .extend(heard.map(|(item, frame)| (item.turn, frame.clone())));
+                        continue;
+                    }
+                    let shared = if ear.v == 0 { &mut plain } else { &mut full };
+                    let chunk = shared.get_or_insert_with(|| joined(heard.map(|(_, frame)| frame)));
+                    if !chunk.is_empty() {
+                        ear.socket.push(chunk.clone());
+                    }
                 }
             }
         }
-        for (socket, mut frames) in self.own.into_values() {
-            frames.sort_by_key(|(index, _)| *index);
+        for (socket, mut frames) in own.into_values() {
+            frames.sort_by_key(|(turn, _)| *turn);
             let chunk = joined(frames.iter().map(|(_, frame)| frame));
             if !chunk.is_empty() {
                 socket.push(chunk);
             }
         }
+        for (_, socket, _) in &self.answers {
+            socket.owed.fetch_sub(1, Ordering::SeqCst);
+        }
         for (socket, why) in self.closing {
             socket.close(why);
         }
+        self.under_way.fetch_sub(self.counted, Ordering::Release);
     }
 }
 

@@ -137,8 +137,9 @@ impl Hub {
         }
     }
 
-    /// Every socket closes with 1001, and every waiting fetch looks again.
-    pub fn close_all(&self) {
+    /// What is on its way arrives; then every socket closes with 1001, and every waiting fetch looks again.
+    pub fn close_all(&self, deadline: Instant) {
+        self.porters.flush(deadline);
         let sockets: Vec<_> = self.table().sockets.values().cloned().collect();
         sockets
             .iter()

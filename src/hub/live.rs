@@ -3,6 +3,7 @@
 //! Plain data behind the hub's lock. Knows no thread but the bells it is handed.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -119,6 +120,8 @@ pub struct Hall {
     pub rate: Bucket,
     /// The last call.
     pub used: Instant,
+    /// Deliveries that a porter has not brought yet: nothing overtakes them.
+    pub under_way: Arc<AtomicUsize>,
     /// Presence was last told by counts.
     pub counted: bool,
     /// The newest notices, oldest first; None until somebody asked for them.
@@ -132,6 +135,7 @@ impl Default for Hall {
             waiting: vec![],
             rate: Bucket::default(),
             used: Instant::now(),
+            under_way: Arc::default(),
             counted: false,
             notices: None,
         }

@@ -10,6 +10,7 @@ mod due;
 mod listeners;
 pub mod live;
 mod order;
+mod porters;
 mod publish;
 mod recent;
 pub mod socket;
@@ -22,7 +23,7 @@ pub use publish::{MakeFrame, Outcome, Settled, Slot, Waiter};
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -30,6 +31,7 @@ use crate::model::*;
 use crate::rooms::{Room, Rooms};
 use crate::store::{Loaded, Readers};
 use live::{Buckets, Hall, Person, Seat};
+use porters::Porters;
 use recent::Recent;
 use socket::Socket;
 
@@ -53,6 +55,9 @@ pub struct Hub {
     readers: Readers,
     epoch: String,
     start: Instant,
+    porters: Porters,
+    /// Numbers what is published.
+    turns: AtomicU64,
     /// Sockets take nothing on any more.
     stopping: AtomicBool,
 }
@@ -161,6 +166,8 @@ impl Hub {
             readers: Readers::new(source),
             epoch,
             start,
+            porters: Porters::start(),
+            turns: AtomicU64::new(0),
             stopping: AtomicBool::new(false),
         }
     }

@@ -5,6 +5,7 @@
 
 use std::io::{ErrorKind, Write};
 use std::net::{Shutdown, TcpStream};
+use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -150,6 +151,13 @@ impl Socket {
             pinged: AtomicU64::new(0),
             born: Instant::now(),
         })
+    }
+
+    /// Looks at all that a write needs, and changes nothing. Worth nothing, but the memory is near
+    /// afterwards.
+    pub fn touch(&self) -> i64 {
+        let owed = self.owed.load(Ordering::Relaxed) as i64;
+        owed + self.id as i64 + i64::from(self.stream.as_raw_fd())
     }
 
     pub fn stream(&self) -> &TcpStream {

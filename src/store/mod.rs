@@ -28,6 +28,9 @@ const SCHEMA_VERSION: i64 = 1;
 const APPLICATION_ID: i64 = 0x7072_6c72;
 /// Statements that a connection keeps prepared: all of them.
 const PREPARED: usize = 64;
+/// What each connection keeps of the file, in KiB. Uuids are all over their index: it is read again
+/// and again where it does not fit.
+const CACHE_KIB: i64 = 8 * 1024;
 /// How long a statement waits for another connection's lock (a checkpoint, or memory mode's).
 const LOCK_WAIT: Duration = Duration::from_secs(5);
 
@@ -115,6 +118,7 @@ impl Source {
         let mode = if self.memory { "MEMORY" } else { "WAL" };
         db.pragma_update_and_check(None, "journal_mode", mode, |_| Ok(()))?;
         db.pragma_update(None, "synchronous", "FULL")?;
+        db.pragma_update(None, "cache_size", -CACHE_KIB)?;
         // The checkpointer does it, on its own thread.
         db.pragma_update(None, "wal_autocheckpoint", 0)
     }

@@ -32,16 +32,31 @@ impl Store {
         write: impl FnOnce(&Store) -> rusqlite::Result<()>,
     ) -> rusqlite::Result<()> {
         let run = || {
-            self.db.execute_batch("BEGIN IMMEDIATE")?;
+            self.open()?;
             write(self)?;
-            self.db.execute_batch("COMMIT")
+            self.run("COMMIT", []).map(|_| ())
         };
         let outcome = run();
-        if outcome.is_err() && !self.db.is_autocommit() {
-            // What failed may have rolled back by itself; nothing is left to do if this fails.
-            let _ = self.db.execute_batch("ROLLBACK");
+        if outcome.is_err() {
+            self.release();
         }
         outcome
+    }
+
+    /// Opens a transaction, unless one is open.
+    fn open(&self) -> rusqlite::Result<()> {
+        match self.db.is_autocommit() {
+            true => self.run("BEGIN IMMEDIATE", []).map(|_| ()),
+            false => Ok(()),
+        }
+    }
+
+    /// Ends a transaction in which nothing was written, or that failed.
+    pub fn release(&self) {
+        if !self.db.is_autocommit() {
+            // What failed may have rolled back by itself; nothing is left to do if this fails.
+            let _ = self.run("ROLLBACK", []);
+        }
     }
 
     /// Builds the file anew if it is small, so that nothing is left of what was deleted: secure
@@ -230,8 +245,10 @@ impl Store {
         Ok(())
     }
 
-    /// A message by its uuid, for the repetition rule.
+    /// A message by its uuid, for the repetition rule. Opens the transaction of the batch that it
+    /// is for: one of its own would cost more than the looking. `commit` or `release` ends it.
     pub fn recall(&self, room: RoomNo, uuid: Uuid) -> rusqlite::Result<Option<Spoken>> {
+        self.open()?;
         let mut get = self.db.prepare_cached(
             "SELECT sender, at, sent, origin, body, kind FROM entries WHERE room = ?1 AND uuid = ?2",
         )?;

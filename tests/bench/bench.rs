@@ -99,6 +99,10 @@ pub fn percentile(latencies: &mut [u32], percent: f64) -> f64 {
 }
 
 fn main() {
+    let mut args = std::env::args().skip(1);
+    if args.next().as_deref() == Some(floor::ARGUMENT) {
+        return floor::run(&args.next().unwrap_or_default());
+    }
     let wished: Vec<String> = std::env::args()
         .skip(1)
         .filter(|a| !a.starts_with('-'))

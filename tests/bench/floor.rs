@@ -1,19 +1,22 @@
 //! What no server can do without, measured in the same run: one `send` to each receiver, one row
-//! in the database. On a thread of its own, whose CPU time is what it costs.
+//! in the database. A process of its own, like a server, which does nothing else.
 
-use std::io::{ErrorKind, Read, Write};
-use std::net::{TcpListener, TcpStream};
-use std::path::Path;
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use mio::{Events, Interest, Poll, Token};
 use rusqlite::{Connection, params};
+use serde::{Deserialize, Serialize};
 
 use super::server::own_cpu;
 
 /// What is sent how often to how many.
-pub struct Work<'a> {
+#[derive(Serialize, Deserialize)]
+pub struct Work {
     pub receivers: usize,
     /// One after the other.
     pub rooms: usize,
@@ -22,72 +25,95 @@ pub struct Work<'a> {
     /// Rounds a second; 0: as fast as it goes.
     pub rate: f64,
     pub rounds: usize,
-    /// Rows of one commit, in a database of this folder; 0 is none.
+    /// Rows of one commit, in a database of this folder.
     pub rows: usize,
-    pub folder: &'a Path,
+    pub folder: PathBuf,
 }
 
 /// CPU time of one `send` and of one commit, in microseconds.
+#[derive(Serialize, Deserialize)]
 pub struct Floor {
     pub send: f64,
     pub commit: f64,
 }
 
-/// Sends to `receivers` loopback sockets that another thread reads, and commits rows.
+/// The first argument of the process that is the floor; the second is its work.
+pub const ARGUMENT: &str = "floor-of";
+
+/// Reads what another process sends to its receivers, and asks it what that cost.
 pub fn measure(work: &Work) -> Floor {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let address = listener.local_addr().expect("its address");
-    let receivers = work.receivers;
-    let reading = thread::spawn(move || {
-        let mut poll = Poll::new().expect("epoll");
-        let mut streams = vec![];
-        for n in 0..receivers {
-            let stream = TcpStream::connect(address).expect("a connection");
-            stream.set_nonblocking(true).expect("a socket");
-            let mut stream = mio::net::TcpStream::from_std(stream);
-            poll.registry()
-                .register(&mut stream, Token(n), Interest::READABLE)
-                .expect("registered");
-            streams.push(stream);
-        }
-        let (mut events, mut buffer) = (Events::with_capacity(1024), vec![0; 256 * 1024]);
-        let mut ended = vec![false; receivers];
-        while ended.contains(&false) {
-            let _ = poll.poll(&mut events, None);
-            for event in events.iter() {
-                let index = event.token().0;
-                loop {
-                    match streams[index].read(&mut buffer) {
-                        Ok(0) => ended[index] = true,
-                        Ok(n) if n == buffer.len() => continue,
-                        Err(e) if e.kind() != ErrorKind::WouldBlock => ended[index] = true,
-                        _ => {}
-                    }
-                    break;
+    let mut child = Command::new(std::env::current_exe().expect("this program"))
+        .arg(ARGUMENT)
+        .arg(serde_json::to_string(work).expect("JSON"))
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("this program again");
+    let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+    let mut line = || lines.next().expect("a line").expect("readable");
+    let (address, receivers) = (line().parse().expect("an address"), work.receivers);
+    let reading = thread::spawn(move || read_all(address, receivers));
+    let floor = serde_json::from_str(&line()).expect("a floor");
+    reading.join().expect("the reader");
+    let _ = child.wait();
+    floor
+}
+
+fn read_all(address: SocketAddr, receivers: usize) {
+    let mut poll = Poll::new().expect("epoll");
+    let mut streams = vec![];
+    for n in 0..receivers {
+        let stream = TcpStream::connect(address).expect("a connection");
+        stream.set_nonblocking(true).expect("a socket");
+        let mut stream = mio::net::TcpStream::from_std(stream);
+        let registry = poll.registry();
+        let registered = registry.register(&mut stream, Token(n), Interest::READABLE);
+        registered.expect("registered");
+        streams.push(stream);
+    }
+    let (mut events, mut buffer) = (Events::with_capacity(1024), vec![0; 256 * 1024]);
+    let mut ended = vec![false; receivers];
+    while ended.contains(&false) {
+        let _ = poll.poll(&mut events, None);
+        for event in events.iter() {
+            let index = event.token().0;
+            // The last bytes and the end may come as one event.
+            ended[index] |= event.is_read_closed();
+            loop {
+                match streams[index].read(&mut buffer) {
+                    Ok(0) => ended[index] = true,
+                    Ok(n) if n == buffer.len() => continue,
+                    Err(e) if e.kind() != ErrorKind::WouldBlock => ended[index] = true,
+                    _ => {}
                 }
+                break;
             }
         }
-    });
+    }
+}
+
+/// The process that is the floor.
+pub fn run(work: &str) {
+    let work: Work = serde_json::from_str(work).expect("a work");
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    println!("{}", listener.local_addr().expect("its address"));
     let accept = |_| -> TcpStream {
         let (stream, _) = listener.accept().expect("a connection");
         stream.set_nodelay(true).expect("a socket");
         stream
     };
-    let mut streams: Vec<_> = (0..receivers).map(accept).collect();
-    let mut database = (work.rows > 0).then(|| Rows::new(work.folder));
+    let mut streams: Vec<_> = (0..work.receivers).map(accept).collect();
+    let mut database = Rows::new(&work.folder, work.rooms);
     let frame = vec![b'x'; work.bytes];
     let (mut sending, mut committing) = (Duration::ZERO, Duration::ZERO);
     let begun = Instant::now();
-    let room = receivers / work.rooms;
+    let room = work.receivers / work.rooms;
     for round in 0..work.rounds {
         if work.rate > 0.0 {
             let due = begun + Duration::from_secs_f64(round as f64 / work.rate);
             thread::sleep(due.saturating_duration_since(Instant::now()));
         }
         let before = own_cpu();
-        if let Some(database) = &mut database {
-            database.commit(work.rows);
-        }
+        database.commit(work.rows);
         let between = own_cpu();
         let first = round % work.rooms * room;
         for stream in &mut streams[first..first + room] {
@@ -96,13 +122,11 @@ pub fn measure(work: &Work) -> Floor {
         committing += between - before;
         sending += own_cpu() - between;
     }
-    drop(streams);
-    reading.join().expect("the reader");
-    let sends = (work.rounds * room) as f64;
-    Floor {
-        send: sending.as_secs_f64() * 1e6 / sends,
+    let floor = Floor {
+        send: sending.as_secs_f64() * 1e6 / (work.rounds * room) as f64,
         commit: committing.as_secs_f64() * 1e6 / work.rounds as f64,
-    }
+    };
+    println!("{}", serde_json::to_string(&floor).expect("JSON"));
 }
 
 /// The median time of one write of a page and its `fdatasync`, in microseconds.
@@ -125,10 +149,11 @@ pub fn fdatasync(folder: &Path, rounds: usize) -> f64 {
 struct Rows {
     db: Connection,
     at: i64,
+    rooms: i64,
 }
 
 impl Rows {
-    fn new(folder: &Path) -> Rows {
+    fn new(folder: &Path, rooms: usize) -> Rows {
         let path = folder.join("floor.db");
         let _ = std::fs::remove_file(&path);
         let db = Connection::open(&path).expect("a database");
@@ -138,7 +163,11 @@ impl Rows {
             .expect("secure_delete");
         db.execute_batch(include_str!("../../src/schema.sql"))
             .expect("the schema");
-        Rows { db, at: 0 }
+        Rows {
+            db,
+            at: 0,
+            rooms: rooms as i64,
+        }
     }
 
     fn commit(&mut self, rows: usize) {
@@ -148,7 +177,7 @@ impl Rows {
             .db
             .prepare_cached(
                 "INSERT INTO entries (room, at, kind, sender, name, sent, uuid, target, body)
-                 VALUES (1, ?1, 1, 1, 'Member 1', ?2, ?3, NULL, ?4)",
+                 VALUES (?1, ?2, 1, 1, 'Member 1', ?3, ?4, NULL, ?5)",
             )
             .expect("SQL");
         for _ in 0..rows {
@@ -156,7 +185,14 @@ impl Rows {
             let uuid = *uuid::Uuid::new_v4().as_bytes();
             let body =
                 r#"{"text":"00000000000000000000............................................"}"#;
-            let row = params![self.at, 1_750_000_000_000_000_000 + self.at, uuid, body];
+            let room = self.at % self.rooms;
+            let row = params![
+                room,
+                self.at,
+                1_750_000_000_000_000_000 + self.at,
+                uuid,
+                body
+            ];
             insert.execute(row).expect("a row");
         }
         let mut commit = self.db.prepare_cached("COMMIT").expect("SQL");

@@ -76,7 +76,7 @@ fn paced(work: &'static str, members: usize, rate: f64, limit: f64, p99: f64, ti
         rate,
         rounds: (rate * time / 2.0) as usize,
         rows: 1,
-        folder: seed.folder(),
+        folder: seed.folder().to_owned(),
     });
     let with_commit = work == "class";
     let row = Row {
@@ -219,7 +219,7 @@ fn storm() -> Row {
         rate: 0.0,
         rounds: 2_000,
         rows: rows as usize,
-        folder: seed.folder(),
+        folder: seed.folder().to_owned(),
     });
     let row_cost = commit / rows;
     let row = Row {

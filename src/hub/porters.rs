@@ -1,0 +1,121 @@
+//! Threads that carry what is told in large rooms, so that the scribe goes on and small rooms do
+//! not wait. A room has always the same porter, who keeps its order.
+//!
+//! Knows deliveries; not who made them.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+use super::deliver::Delivery;
+
+/// More than these only wait for one another: the kernel's work for a `send` is what takes time.
+const MAX_PORTERS: usize = 4;
+/// Deliveries that wait for one porter. What finds it full keeps the scribe waiting, and so
+/// everybody who asks for more.
+const MAX_WAITING: usize = 64;
+/// The exit code when a porter panicked: a supervisor starts parlor again.
+const EXIT_PANIC: i32 = 70;
+/// Encodes frames.
+const STACK: usize = 512 * 1024;
+
+enum Load {
+    Tell(Delivery),
+    /// Answered when all before it has arrived.
+    Flush(Sender<()>),
+}
+
+pub struct Porters {
+    porters: Vec<Porter>,
+}
+
+struct Porter {
+    /// None when it is to end.
+    loads: Option<Sender<Load>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Porters {
+    /// One for each processor, within reason. Those that cannot be had are done without.
+    pub fn start() -> Porters {
+        let count = thread::available_parallelism().map_or(1, |n| n.get().min(MAX_PORTERS));
+        let porter = |number| {
+            let (loads, inbox) = bounded(MAX_WAITING);
+            let thread = thread::Builder::new()
+                .name(format!("porter-{number}"))
+                .stack_size(STACK)
+                .spawn(move || guard(inbox));
+            let thread = thread.inspect_err(|e| log::warn!("no porter's thread: {e}"));
+            Some(Porter {
+                loads: Some(loads),
+                thread: Some(thread.ok()?),
+            })
+        };
+        Porters {
+            porters: (0..count).filter_map(porter).collect(),
+        }
+    }
+
+    /// Told by the room's porter, after what it carries already.
+    pub fn carry(&self, mut delivery: Delivery) {
+        delivery.count();
+        let number = delivery.room.0 as usize;
+        let porter = self.porters.get(number % self.porters.len().max(1));
+        match porter.and_then(|porter| porter.loads.as_ref()) {
+            // It ends with the process only.
+            Some(loads) => drop(loads.send(Load::Tell(delivery))),
+            None => delivery.run(),
+        }
+    }
+
+    /// Waits until all has arrived, or the deadline.
+    pub fn flush(&self, deadline: Instant) {
+        for loads in self.porters.iter().filter_map(|p| p.loads.as_ref()) {
+            let (done, all) = bounded(1);
+            let left = || deadline.saturating_duration_since(Instant::now());
+            if loads.send_timeout(Load::Flush(done), left()).is_ok() {
+                let _ = all.recv_timeout(left().max(Duration::from_millis(1)));
+            }
+        }
+    }
+}
+
+impl Drop for Porters {
+    fn drop(&mut self) {
+        for porter in &mut self.porters {
+            porter.loads = None;
+            let _ = porter.thread.take().map(JoinHandle::join);
+        }
+    }
+}
+
+fn guard(inbox: Receiver<Load>) {
+    if catch_unwind(AssertUnwindSafe(|| carry_all(&inbox))).is_err() {
+        // Rooms that are told nothing any more would be worse than to end.
+        log::error!("a porter panicked; parlor ends (committed messages are safe)");
+        std::process::exit(EXIT_PANIC);
+    }
+}
+
+/// What waits for one room is told at once: a burst leaves each socket as one write.
+fn carry_all(inbox: &Receiver<Load>) {
+    while let Ok(first) = inbox.recv() {
+        let mut rooms: Vec<Delivery> = vec![];
+        let mut flushed = vec![];
+        for load in [first].into_iter().chain(inbox.try_iter()) {
+            match load {
+                Load::Tell(next) => match rooms.iter_mut().find(|room| room.room == next.room) {
+                    Some(room) => room.join(next),
+                    None => rooms.push(next),
+                },
+                Load::Flush(done) => flushed.push(done),
+            }
+        }
+        rooms.into_iter().for_each(Delivery::run);
+        for done in flushed {
+            let _ = done.try_send(());
+        }
+    }
+}
