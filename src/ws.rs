@@ -54,7 +54,28 @@ pub fn upgrade_required() -> Answer {
 }
 
 /// One connection that asked for `/ws`, until it is over.
-pub fn serve(calls: &Calls, mut conn: Conn, request: Request) {
+pub fn serve(calls: &Calls, conn: Conn, request: Request) {
+    let from = conn.peer().ip();
+    upgrade(conn, request, |socket, reader| {
+        let seat = calls.hub.attach(socket);
+        log::debug!("connected from {from}");
+        Session {
+            calls,
+            socket,
+            seat,
+            from,
+            who: None,
+            attempts: 0,
+            errors: 0,
+        }
+        .run(reader);
+        log::debug!("disconnected");
+    });
+}
+
+/// The handshake, then `session`, then the end of the connection and of its writer thread. It knows
+/// nothing of what is said: tests/conformance/echo.rs says something else over it.
+pub fn upgrade(mut conn: Conn, request: Request, session: impl FnOnce(&Arc<Socket>, Reader)) {
     let response = match handshake(&request) {
         Ok(response) => response,
         Err(answer) => {
@@ -67,7 +88,7 @@ pub fn serve(calls: &Calls, mut conn: Conn, request: Request) {
             return;
         }
     };
-    let (name, from) = (conn.name().to_owned(), conn.peer().ip());
+    let name = conn.name().to_owned();
     let (stream, rest, place) = conn.into_parts();
     if let Err(e) = welcome(&stream, &response) {
         return log::debug!("the handshake did not get through: {e}");
@@ -85,19 +106,7 @@ pub fn serve(calls: &Calls, mut conn: Conn, request: Request) {
         .max_frame_size(Some(MAX_FRAME))
         .max_message_size(Some(MAX_FRAME));
     let reader = WebSocket::from_partially_read(pipe, rest, Role::Server, Some(config));
-    let seat = calls.hub.attach(&socket);
-    log::debug!("connected from {from}");
-    Session {
-        calls,
-        socket: &socket,
-        seat,
-        from,
-        who: None,
-        attempts: 0,
-        errors: 0,
-    }
-    .run(reader);
-    log::debug!("disconnected");
+    session(&socket, Reader(reader));
 }
 
 struct Finish<'a>(&'a Socket);
@@ -141,13 +150,21 @@ fn welcome(mut stream: &TcpStream, response: &[u8]) -> io::Result<()> {
 }
 
 /// What tungstenite reads from and writes to: reads block, writes go the way of all frames.
-struct Pipe {
+pub struct Pipe {
     socket: Arc<Socket>,
     /// Until then `auth` must have succeeded.
     deadline: Option<Instant>,
 }
 
 impl Pipe {
+    /// The client has said who it is: it may take its time.
+    pub fn wait_for_good(&mut self) {
+        if self.deadline.take().is_some() {
+            // A socket that takes this option once takes it again.
+            let _ = self.socket.stream().set_read_timeout(None);
+        }
+    }
+
     fn read_by(&mut self, buffer: &mut [u8], deadline: Option<Instant>) -> io::Result<usize> {
         let mut stream = self.socket.stream();
         loop {
@@ -198,23 +215,23 @@ struct Session<'a> {
     errors: u32,
 }
 
-impl Session<'_> {
-    fn run(mut self, mut reader: WebSocket<Pipe>) {
+/// Where a socket's messages come from.
+pub struct Reader(WebSocket<Pipe>);
+
+impl Reader {
+    /// Hands on whole messages, text or binary, until the connection is over or `take` says why it
+    /// is to be closed. Pings and Close frames are answered below.
+    pub fn each(mut self, mut take: impl FnMut(Message, &mut Pipe) -> Result<(), Close>) {
         let why = loop {
-            match reader.read() {
+            match self.0.read() {
                 // After our Close frame nothing is taken on any more.
-                Ok(_) if self.socket.is_closed() => {}
-                Ok(Message::Text(text)) => {
-                    self.frame(&text);
-                    if self.who.is_some() && reader.get_ref().deadline.is_some() {
-                        reader.get_mut().deadline = None;
-                        // A socket that takes this option once takes it again.
-                        let _ = self.socket.stream().set_read_timeout(None);
-                    }
-                }
-                Ok(Message::Binary(_)) => break Close::Binary,
+                Ok(_) if self.0.get_ref().socket.is_closed() => {}
                 Ok(Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_)) => {
                 }
+                Ok(message) => match take(message, self.0.get_mut()) {
+                    Ok(()) => {}
+                    Err(why) => break why,
+                },
                 Err(Error::Io(e)) if e.kind() == ErrorKind::TimedOut => break Close::NoAuth,
                 Err(Error::Io(_) | Error::ConnectionClosed | Error::AlreadyClosed) => return,
                 Err(Error::Protocol(
@@ -225,15 +242,31 @@ impl Session<'_> {
                 Err(_) => break Close::Protocol,
             }
         };
-        self.socket.close(why);
+        self.0.get_ref().socket.close(why);
         // Closing with unread bytes would reset the connection, and the client not read why.
         let deadline = Some(Instant::now() + LINGER);
         let mut rest = [0; 4096];
-        while reader
+        while self
+            .0
             .get_mut()
             .read_by(&mut rest, deadline)
             .is_ok_and(|n| n > 0)
         {}
+    }
+}
+
+impl Session<'_> {
+    fn run(mut self, reader: Reader) {
+        reader.each(|message, pipe| {
+            let Message::Text(text) = message else {
+                return Err(Close::Binary);
+            };
+            self.frame(&text);
+            if self.who.is_some() {
+                pipe.wait_for_good();
+            }
+            Ok(())
+        });
     }
 
     fn say(&self, frame: String) {
