@@ -4,7 +4,7 @@ CARGO ?= cargo
 # Flags for parlor: make run ARGS="--http 127.0.0.1:9000"
 ARGS ?=
 
-.PHONY: build run test power-loss bench lint tools clean
+.PHONY: build run test power-loss conformance bench lint tools clean
 
 build:
 	$(CARGO) build --release --locked
@@ -18,6 +18,10 @@ test: tools lint
 # Cuts the power 300 times in each mode, instead of 25 times: minutes.
 power-loss: tools
 	POWER_LOSS_CUTS=$${POWER_LOSS_CUTS:-300} $(CARGO) test --locked --test power_loss
+
+# Autobahn's cases against the connection code; what the limits exclude is listed, each with its reason.
+conformance: tools
+	python3 tests/conformance/run.py
 
 # What it costs, beside what the same work costs at the least; make bench WORK=storm for one of the works.
 bench:
