@@ -42,12 +42,14 @@ deny:
 	$(CARGO) deny --locked --config .deny.toml check bans licenses sources
 
 # What the tests run besides Rust. One tries README's examples as a reader would, and fetches the Python package that
-# those need, websocket-client, into target/. One fills a disk, and two let calls fail or record them (strace).
+# those need, websocket-client, into target/. One fills a disk, and three let calls fail or record them (strace). One
+# puts README's proxies before parlor, and looks at its unit.
 tools:
-	@for tool in curl jq python3 mount strace; do \
+	@for tool in curl jq python3 mount strace nginx caddy openssl; do \
 	  command -v $$tool >/dev/null || missing="$$missing $$tool"; \
 	done; \
 	command -v prlimit >/dev/null && command -v unshare >/dev/null || missing="$$missing util-linux"; \
+	command -v systemd-analyze >/dev/null || missing="$$missing systemd"; \
 	python3 -c 'import ensurepip, venv' 2>/dev/null || missing="$$missing python3-venv"; \
 	test -z "$$missing" || { echo "make test needs$$missing; on Debian: apt-get install$$missing" >&2; exit 1; }
 
