@@ -4,7 +4,7 @@ CARGO ?= cargo
 # Flags for parlor: make run ARGS="--http 127.0.0.1:9000"
 ARGS ?=
 
-.PHONY: build run test power-loss bench lint tools clean
+.PHONY: build run test power-loss conformance fuzz bench lint deny tools clean
 
 build:
 	$(CARGO) build --release --locked
@@ -19,6 +19,15 @@ test: tools lint
 power-loss: tools
 	POWER_LOSS_CUTS=$${POWER_LOSS_CUTS:-300} $(CARGO) test --locked --test power_loss
 
+# Autobahn's cases against the connection code; what the limits exclude is listed, each with its reason.
+conformance: tools
+	python3 tests/conformance/run.py
+
+# Ten minutes for each target of tests/fuzz; what it finds is added to the corpora there. `make test` takes a minute.
+fuzz:
+	FUZZ_KEEP=1 FUZZ_SECONDS=$${FUZZ_SECONDS:-600} CARGO_PROFILE_DEV_OPT_LEVEL=2 \
+	  $(CARGO) test --locked --test fuzz -- --nocapture
+
 # What it costs, beside what the same work costs at the least; make bench WORK=storm for one of the works.
 bench:
 	@$(CARGO) bench --locked --bench bench -- $(WORK)
@@ -27,13 +36,20 @@ lint:
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 
+# Licenses, sources and doubles of what parlor is built of: .deny.toml.
+deny:
+	@command -v cargo-deny >/dev/null || { echo "make deny needs cargo-deny: cargo install cargo-deny --locked (some minutes)" >&2; exit 1; }
+	$(CARGO) deny --locked --config .deny.toml check bans licenses sources
+
 # What the tests run besides Rust. One tries README's examples as a reader would, and fetches the Python package that
-# those need, websocket-client, into target/. One fills a disk, and two let calls fail or record them (strace).
+# those need, websocket-client, into target/. One fills a disk, and three let calls fail or record them (strace). One
+# puts README's proxies before parlor, and looks at its unit.
 tools:
-	@for tool in curl jq python3 mount strace; do \
+	@for tool in curl jq python3 mount strace nginx caddy openssl; do \
 	  command -v $$tool >/dev/null || missing="$$missing $$tool"; \
 	done; \
 	command -v prlimit >/dev/null && command -v unshare >/dev/null || missing="$$missing util-linux"; \
+	command -v systemd-analyze >/dev/null || missing="$$missing systemd"; \
 	python3 -c 'import ensurepip, venv' 2>/dev/null || missing="$$missing python3-venv"; \
 	test -z "$$missing" || { echo "make test needs$$missing; on Debian: apt-get install$$missing" >&2; exit 1; }
 

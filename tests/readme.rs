@@ -7,7 +7,7 @@
 mod support;
 
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -182,6 +182,30 @@ fn every_dependency_has_its_reason() {
     assert_eq!(named, wanted);
 }
 
+#[test]
+fn the_dependencies_are_as_many_and_as_deep_as_it_says() {
+    let tree = |args: &str| {
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.current_dir(env!("CARGO_MANIFEST_DIR"));
+        let listed = cargo.args(args.split(' ')).output().expect("cargo runs");
+        String::from_utf8(listed.stdout).expect("UTF-8")
+    };
+    let crates = tree("tree --locked -e normal --prefix none --no-dedupe");
+    let crates: BTreeSet<&str> = crates.lines().collect();
+    let depths = tree("tree --locked -e normal --prefix depth --no-dedupe");
+    let depth = |line: &str| {
+        let digits = line.find(|c: char| !c.is_ascii_digit()).unwrap_or(0);
+        line[..digits].parse::<u32>().ok()
+    };
+    let deepest = depths.lines().filter_map(depth).max().expect("a tree");
+    let readme: Vec<&str> = README.split_whitespace().collect();
+    let readme = readme.join(" ");
+    let says = format!("counts {} crates in all", crates.len());
+    assert!(readme.contains(&says), "{says}");
+    let says = format!("none stands more than {deepest} steps below it");
+    assert!(readme.contains(&says), "{says}");
+}
+
 /// A fenced block and the comment before it.
 struct Block<'a> {
     kind: &'a str,
@@ -223,7 +247,7 @@ fn blocks(readme: &str) -> Vec<Block<'_>> {
         {
             let (kind, name) = comment.split_once(": ").unwrap_or((comment, ""));
             assert!(
-                ["test", "expect", "not run"].contains(&kind),
+                ["test", "expect", "not run", "file"].contains(&kind),
                 "what is {line}?"
             );
             marker = Some((kind, name));

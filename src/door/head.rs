@@ -223,8 +223,8 @@ fn split_target(method: &Method, target: &str) -> Result<(String, String), Fault
 fn framing(method: &Method, version: &HTTPVersion, headers: &[Header]) -> Result<Framing, Fault> {
     let mut lengths = values(headers, "Content-Length");
     let length = lengths.next();
-    let codings: Vec<&str> = list(headers, "Transfer-Encoding").collect();
-    if values(headers, "Transfer-Encoding").next().is_some() {
+    let codings: Vec<&str> = values(headers, "Transfer-Encoding").collect();
+    if !codings.is_empty() {
         if length.is_some() {
             return Err(Fault::new(
                 400,
@@ -234,10 +234,11 @@ fn framing(method: &Method, version: &HTTPVersion, headers: &[Header]) -> Result
         if *version == (1, 0) {
             return Err(Fault::new(400, "HTTP/1.0 has no Transfer-Encoding."));
         }
-        let chunked = |coding: &&str| coding.eq_ignore_ascii_case("chunked");
-        return match codings.len() {
-            1 if chunked(&codings[0]) => Ok(Framing::Chunked),
-            _ if codings.iter().all(chunked) => Err(Fault::new(
+        let chunked = |coding: &str| coding.eq_ignore_ascii_case("chunked");
+        return match codings[..] {
+            [only] if chunked(only) => Ok(Framing::Chunked),
+            // Another line, or nothing before a comma: somebody may have read only the first.
+            _ if list(headers, "Transfer-Encoding").all(chunked) => Err(Fault::new(
                 400,
                 "The Transfer-Encoding header is malformed.",
             )),
@@ -473,6 +474,8 @@ mod tests {
                 400,
             ),
             ("Transfer-Encoding:\r\n", 400),
+            ("Transfer-Encoding: ,chunked\r\n", 400),
+            ("Transfer-Encoding:\r\nTransfer-Encoding: chunked\r\n", 400),
             ("Transfer-Encoding: gzip, chunked\r\n", 501),
             ("Transfer-Encoding: identity\r\n", 501),
             ("Transfer-Encoding: xchunked\r\n", 501),

@@ -10,7 +10,7 @@
 mod body;
 mod caps;
 mod conn;
-mod head;
+pub mod head;
 mod ledger;
 mod listen;
 mod print;
@@ -110,9 +110,9 @@ pub type Refuse = fn(status: u16, sentence: &str) -> Answer;
 /// Why a request is refused at the door. The connection ends with it: where the next request begins
 /// is no longer sure.
 #[derive(Debug)]
-struct Fault {
-    status: u16,
-    sentence: &'static str,
+pub struct Fault {
+    pub status: u16,
+    pub sentence: &'static str,
 }
 
 impl Fault {

@@ -22,6 +22,9 @@ const AT_ONCE: usize = 16;
 /// Says which came first, of all that is ever published.
 pub type Turn = u64;
 
+/// Frames, each with its turn.
+type Frames = Vec<(Turn, Bytes)>;
+
 /// What is to be told in one room.
 pub struct Delivery {
     pub room: RoomNo,
@@ -126,7 +129,7 @@ impl Delivery {
     /// Writes it all.
     pub fn run(self) {
         // Sockets that get something of their own, and what, each with its turn.
-        let mut own: HashMap<u64, (&Arc<Socket>, Vec<(Turn, Bytes)>)> = HashMap::new();
+        let mut own: HashMap<u64, (&Arc<Socket>, Frames)> = HashMap::new();
         for (turn, socket, frame) in &self.answers {
             let frames = &mut own.entry(socket.id).or_insert((socket, vec![])).1;
             frames.push((*turn, frame.clone()));

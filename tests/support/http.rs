@@ -14,14 +14,25 @@ pub struct Http {
     /// Where the calls come from; None leaves it to the system.
     from: Option<IpAddr>,
     headers: Vec<(String, String)>,
+    /// What `Host` says.
+    host: String,
 }
 
 impl Http {
     pub fn new(addr: SocketAddr) -> Http {
         Http {
             addr,
+            host: addr.to_string(),
             from: None,
             headers: Vec::new(),
+        }
+    }
+
+    /// The same asking for a host by its name.
+    pub fn named(&self, host: &str) -> Http {
+        Http {
+            host: host.to_owned(),
+            ..self.clone()
         }
     }
 
@@ -72,7 +83,7 @@ impl Http {
         stream.set_write_timeout(Some(DEADLINE)).expect("a timeout");
         let mut head = format!(
             "{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n",
-            self.addr
+            self.host
         );
         for (name, value) in &self.headers {
             head += &format!("{name}: {value}\r\n");

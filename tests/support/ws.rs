@@ -27,6 +27,12 @@ impl Ws {
         )
     }
 
+    /// The same asking for a host by its name.
+    pub fn connect_as(addr: SocketAddr, host: &str) -> Ws {
+        let stream = TcpStream::connect_timeout(&addr, DEADLINE).expect("a connection");
+        Ws::upgrade_as(host, stream)
+    }
+
     /// The same on a line that takes a few KiB at a time: what is not read yet waits in parlor.
     pub fn connect_narrow(addr: SocketAddr) -> Ws {
         let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None);
@@ -39,12 +45,16 @@ impl Ws {
     }
 
     fn upgrade(addr: SocketAddr, stream: TcpStream) -> Ws {
+        Ws::upgrade_as(&addr.to_string(), stream)
+    }
+
+    fn upgrade_as(host: &str, stream: TcpStream) -> Ws {
         stream.set_read_timeout(Some(DEADLINE)).expect("a timeout");
         stream.set_write_timeout(Some(DEADLINE)).expect("a timeout");
         stream.set_nodelay(true).expect("nodelay");
         let name = stream.local_addr().expect("an address").port();
-        let upgraded = tungstenite::client(format!("ws://{addr}/ws"), stream);
-        let (socket, _) = upgraded.unwrap_or_else(|e| panic!("no WebSocket at {addr}: {e}"));
+        let upgraded = tungstenite::client(format!("ws://{host}/ws"), stream);
+        let (socket, _) = upgraded.unwrap_or_else(|e| panic!("no WebSocket at {host}: {e}"));
         Ws {
             socket,
             name,

@@ -1,24 +1,22 @@
-//! A thread per WebSocket: the handshake, `auth`, then requests into commands. Frames leave
-//! through `hub::socket` alone.
+//! A thread per WebSocket: `auth`, then requests into commands.
+
+mod line;
+
+pub use line::{Next, Pipe, Reader, Talk, upgrade, upgrade_required};
 
 use std::collections::VecDeque;
-use std::io::{self, ErrorKind, Read, Write};
-use std::mem::MaybeUninit;
-use std::net::{IpAddr, TcpStream};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use tungstenite::handshake::server::{create_response, write_response};
-use tungstenite::protocol::{Role, WebSocketConfig};
-use tungstenite::{Bytes, Error, Message, Utf8Bytes, WebSocket, http};
+use tungstenite::{Message, Utf8Bytes};
 
 use crate::calls::{Calls, Join};
 use crate::clock;
-use crate::door::{Answer, Conn, Request, header};
-use crate::http::{refuse, store_span};
-use crate::hub::socket::{Close, SEND_BUFFER, Socket, text_frame};
+use crate::door::{Conn, Request};
+use crate::http::store_span;
+use crate::hub::socket::{Close, Socket, text_frame};
 use crate::hub::{Attached, CaughtUp, Waiter};
 use crate::model::*;
 use crate::secrets::hash_token;
@@ -26,13 +24,7 @@ use crate::store::Span;
 use crate::wire::socket::{self as wire, Ask, Auth, Call, Incoming, Msg};
 use crate::wire::{Lang, refusal};
 
-/// A frame and a message: PROTOCOL.md, Limits.
-const MAX_FRAME: usize = 64 * 1024;
-/// tungstenite allocates it for each socket at once; a chat message fits.
-const READ_BUFFER: usize = 2 * 1024;
-/// All attempts to say who one is share this …
-const AUTH_DEADLINE: Duration = Duration::from_secs(10);
-/// … and these.
+/// Attempts to say who one is.
 const AUTH_ATTEMPTS: u32 = 5;
 /// What is not a request, until the socket is closed: a client that does not learn.
 const MAX_ERRORS: u32 = 10;
@@ -41,169 +33,28 @@ const MAX_ERRORS: u32 = 10;
 const MAX_UNANSWERED: usize = 32;
 /// One page of the past, in memory and in the socket's queue, with room for what is live.
 const PAGE_BYTES: usize = 128 * 1024;
-/// For the handshake's answer, a few hundred bytes.
-const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(10);
-/// After our Close frame for a client that broke the protocol: to read why, before the reset.
-const LINGER: Duration = Duration::from_secs(1);
-
-/// Why a plain GET of `/ws` gets nothing, and what would.
-pub fn upgrade_required() -> Answer {
-    refuse(
-        426,
-        "This is the WebSocket endpoint: connect with a WebSocket client (RFC 6455).",
-    )
-    .with_header(header("Sec-WebSocket-Version", "13"))
-}
 
 /// One connection that asked for `/ws`, until it is over.
-pub fn serve(calls: &Calls, mut conn: Conn, request: Request) {
-    let response = match handshake(&request) {
-        Ok(response) => response,
-        Err(answer) => {
-            // It is over either way: what follows may be frames.
-            let request = Request {
-                keep_alive: false,
-                ..request
-            };
-            let _ = conn.answer(&request, answer);
-            return;
-        }
-    };
-    let (name, from) = (conn.name().to_owned(), conn.peer().ip());
-    let (stream, rest, place) = conn.into_parts();
-    if let Err(e) = welcome(&stream, &response) {
-        return log::debug!("the handshake did not get through: {e}");
-    }
-    let socket = Socket::new(place.number(), &name, stream);
-    // In a panic, too, the socket is closed and its writer thread joined.
-    let _finish = Finish(&socket);
-    let pipe = Pipe {
-        socket: socket.clone(),
-        deadline: Some(Instant::now() + AUTH_DEADLINE),
-        glance: false,
-    };
-    let config = WebSocketConfig::default()
-        .read_buffer_size(READ_BUFFER)
-        .write_buffer_size(0)
-        .max_frame_size(Some(MAX_FRAME))
-        .max_message_size(Some(MAX_FRAME));
-    let reader = WebSocket::from_partially_read(pipe, rest, Role::Server, Some(config));
-    let seat = calls.hub.attach(&socket);
-    log::debug!("connected from {from}");
-    Session {
-        calls,
-        socket: &socket,
-        seat,
-        from,
-        who: None,
-        attempts: 0,
-        errors: 0,
-        v: 0,
-        behind: VecDeque::new(),
-        kept: VecDeque::new(),
-    }
-    .run(reader);
-    log::debug!("disconnected");
-}
-
-struct Finish<'a>(&'a Socket);
-
-impl Drop for Finish<'_> {
-    fn drop(&mut self) {
-        self.0.finish();
-    }
-}
-
-/// The answer that makes it a WebSocket (RFC 6455, 4.2.2), or the one that says why not.
-fn handshake(request: &Request) -> Result<Vec<u8>, Answer> {
-    let bad = |_| refuse(400, "The head of this handshake is malformed.");
-    let mut asked = http::Request::builder().method("GET").uri("/ws");
-    for header in &request.headers {
-        asked = asked.header(header.field.as_str().as_str(), header.value.as_str());
-    }
-    let mut asked = asked.body(()).map_err(bad)?;
-    *asked.version_mut() = match request.version {
-        tiny_http::HTTPVersion(1, 1) => http::Version::HTTP_11,
-        _ => http::Version::HTTP_10,
-    };
-    use tungstenite::error::ProtocolError as Wrong;
-    let response = create_response(&asked).map_err(|e| match e {
-        Error::Protocol(Wrong::MissingSecWebSocketKey | Wrong::InvalidSecWebSocketKey) => {
-            refuse(400, "Sec-WebSocket-Key must be 16 bytes in base64.")
-        }
-        _ => upgrade_required(),
-    })?;
-    let mut bytes = vec![];
-    write_response(&mut bytes, &response)
-        .map_err(|_| refuse(500, "The answer to the handshake could not be written."))?;
-    Ok(bytes)
-}
-
-fn welcome(mut stream: &TcpStream, response: &[u8]) -> io::Result<()> {
-    stream.set_nodelay(true)?;
-    socket2::SockRef::from(stream).set_send_buffer_size(SEND_BUFFER)?;
-    stream.set_write_timeout(Some(HANDSHAKE_DEADLINE))?;
-    stream.write_all(response)
-}
-
-/// What tungstenite reads from and writes to: reads block, writes go the way of all frames.
-struct Pipe {
-    socket: Arc<Socket>,
-    /// Until then `auth` must have succeeded.
-    deadline: Option<Instant>,
-    /// Takes what is there, and does not wait for more.
-    glance: bool,
-}
-
-impl Pipe {
-    fn has_bytes(&self) -> bool {
-        let socket = socket2::SockRef::from(self.socket.stream());
-        let peek = libc::MSG_PEEK | libc::MSG_DONTWAIT;
-        let seen = socket.recv_with_flags(&mut [MaybeUninit::uninit()], peek);
-        // Its end, or an error, is something to be read, too.
-        !seen.is_err_and(|e| e.kind() == ErrorKind::WouldBlock)
-    }
-
-    fn read_by(&mut self, buffer: &mut [u8], deadline: Option<Instant>) -> io::Result<usize> {
-        let mut stream = self.socket.stream();
-        loop {
-            if let Some(deadline) = deadline {
-                let left = deadline.saturating_duration_since(Instant::now());
-                if left.is_zero() {
-                    return Err(ErrorKind::TimedOut.into());
-                }
-                stream.set_read_timeout(Some(left))?;
-            }
-            match stream.read(buffer) {
-                Err(e) if e.kind() == ErrorKind::WouldBlock && deadline.is_some() => {}
-                Err(e) if e.kind() == ErrorKind::Interrupted => {}
-                outcome => return outcome,
-            }
-        }
-    }
-}
-
-impl Read for Pipe {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.glance && !self.has_bytes() {
-            return Err(ErrorKind::WouldBlock.into());
-        }
-        let read = self.read_by(buffer, self.deadline)?;
-        self.socket.hear();
-        Ok(read)
-    }
-}
-
-impl Write for Pipe {
-    /// tungstenite writes whole frames (its write buffer is 0).
-    fn write(&mut self, frames: &[u8]) -> io::Result<usize> {
-        self.socket.push(Bytes::copy_from_slice(frames));
-        Ok(frames.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
+pub fn serve(calls: &Calls, conn: Conn, request: Request) {
+    let from = conn.peer().ip();
+    upgrade(conn, request, |socket, reader| {
+        let seat = calls.hub.attach(socket);
+        log::debug!("connected from {from}");
+        reader.each(&mut Session {
+            calls,
+            socket,
+            seat,
+            from,
+            who: None,
+            attempts: 0,
+            errors: 0,
+            v: 0,
+            behind: VecDeque::new(),
+            glancing: false,
+            kept: VecDeque::new(),
+        });
+        log::debug!("disconnected");
+    });
 }
 
 struct Session<'a> {
@@ -219,63 +70,50 @@ struct Session<'a> {
     v: u64,
     /// Rooms to catch up with, and after which place to go on.
     behind: VecDeque<(RoomNo, Place)>,
+    /// What comes now comes while it catches up.
+    glancing: bool,
     /// What was asked meanwhile: nothing is answered between what was missed. Pings are.
     kept: VecDeque<Utf8Bytes>,
 }
 
-impl Session<'_> {
-    fn run(mut self, mut reader: WebSocket<Pipe>) {
-        let why = loop {
-            let catching_up = !self.behind.is_empty();
-            if catching_up {
-                self.catch_up();
-                if self.kept.len() >= MAX_UNANSWERED {
-                    continue;
-                }
-            } else if let Some(text) = self.kept.pop_front() {
-                if !self.socket.is_closed() {
-                    self.frame(&text);
-                }
-                continue;
-            }
-            reader.get_mut().glance = catching_up;
-            match reader.read() {
-                Err(Error::Io(e)) if e.kind() == ErrorKind::WouldBlock => {}
-                // After our Close frame nothing is taken on any more.
-                Ok(_) if self.socket.is_closed() => {}
-                Ok(Message::Text(text)) if catching_up => self.kept.push_back(text),
-                Ok(Message::Text(text)) => {
-                    self.frame(&text);
-                    if self.who.is_some() && reader.get_ref().deadline.is_some() {
-                        reader.get_mut().deadline = None;
-                        // A socket that takes this option once takes it again.
-                        let _ = self.socket.stream().set_read_timeout(None);
-                    }
-                }
-                Ok(Message::Binary(_)) => break Close::Binary,
-                Ok(Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_)) => {
-                }
-                Err(Error::Io(e)) if e.kind() == ErrorKind::TimedOut => break Close::NoAuth,
-                Err(Error::Io(_) | Error::ConnectionClosed | Error::AlreadyClosed) => return,
-                Err(Error::Protocol(
-                    tungstenite::error::ProtocolError::ResetWithoutClosingHandshake,
-                )) => return,
-                Err(Error::Utf8(_)) => break Close::NotUtf8,
-                Err(Error::Capacity(_)) => break Close::TooBig,
-                Err(_) => break Close::Protocol,
-            }
+impl Talk for Session<'_> {
+    #[inline(never)]
+    fn turn(&mut self) -> Next {
+        self.glancing = !self.behind.is_empty();
+        if self.glancing {
+            self.catch_up();
+            return match self.kept.len() < MAX_UNANSWERED {
+                true => Next::Glance,
+                false => Next::Skip,
+            };
+        }
+        let Some(text) = self.kept.pop_front() else {
+            return Next::Wait;
         };
-        self.socket.close(why);
-        // Closing with unread bytes would reset the connection, and the client not read why.
-        let deadline = Some(Instant::now() + LINGER);
-        let mut rest = [0; 4096];
-        while reader
-            .get_mut()
-            .read_by(&mut rest, deadline)
-            .is_ok_and(|n| n > 0)
-        {}
+        if !self.socket.is_closed() {
+            self.frame(&text);
+        }
+        Next::Skip
     }
 
+    #[inline(never)]
+    fn take(&mut self, message: Message, pipe: &mut Pipe) -> Result<(), Close> {
+        let Message::Text(text) = message else {
+            return Err(Close::Binary);
+        };
+        if self.glancing {
+            self.kept.push_back(text);
+            return Ok(());
+        }
+        self.frame(&text);
+        if self.who.is_some() {
+            pipe.wait_for_good();
+        }
+        Ok(())
+    }
+}
+
+impl Session<'_> {
     fn say(&self, frame: String) {
         self.socket.push(text_frame(frame));
     }
