@@ -9,7 +9,7 @@ use crate::calls::Calls;
 use crate::cli::Config;
 use crate::clock;
 use crate::door::{Caps, Door, Kind};
-use crate::http::{self, Site};
+use crate::http::{self, Newcomers, Site};
 use crate::hub::live::Bell;
 use crate::hub::{Hub, Policy, Waiter};
 use crate::model::Act;
@@ -82,10 +82,16 @@ pub fn start(config: Config) -> Result<Server, String> {
     let (http, ws) = (reachable(http), reachable(ws));
     let site = Arc::new(Site {
         calls: Calls::new(hub.clone(), scribe.desk.clone()),
+        proxies: config.trust_proxy.clone(),
+        newcomers: Newcomers::default(),
         http,
         ws,
     });
-    let caps = Caps::new(config.max_connections, config.max_per_address);
+    let caps = Caps::new(
+        config.max_connections,
+        config.max_per_address,
+        config.trust_proxy,
+    );
     let open = |listener, kind| {
         let site = site.clone();
         let serve = Arc::new(move |conn| http::serve(&site, conn));

@@ -53,8 +53,8 @@ pub fn upgrade_required() -> Answer {
     .with_header(header("Sec-WebSocket-Version", "13"))
 }
 
-/// One connection that asked for `/ws`, until it is over.
-pub fn serve(calls: &Calls, mut conn: Conn, request: Request) {
+/// One connection that asked for `/ws`, until it is over; `from` is who the limits count.
+pub fn serve(calls: &Calls, mut conn: Conn, request: Request, from: IpAddr) {
     let response = match handshake(&request) {
         Ok(response) => response,
         Err(answer) => {
@@ -67,7 +67,7 @@ pub fn serve(calls: &Calls, mut conn: Conn, request: Request) {
             return;
         }
     };
-    let (name, from) = (conn.name().to_owned(), conn.peer().ip());
+    let name = conn.name().to_owned();
     let (stream, rest, place) = conn.into_parts();
     if let Err(e) = welcome(&stream, &response) {
         return log::debug!("the handshake did not get through: {e}");

@@ -247,7 +247,7 @@ mod tests {
     use std::sync::{Mutex, mpsc};
 
     use super::*;
-    use crate::door::{Answer, Request};
+    use crate::door::{Answer, Proxies, Request};
 
     /// Nothing here may take longer.
     const SOON: Duration = Duration::from_secs(10);
@@ -316,7 +316,7 @@ mod tests {
         let (arrived, arrivals) = mpsc::channel();
         let (go, gate) = mpsc::channel::<()>();
         let gate = Mutex::new(gate);
-        let caps = Caps::new(10, 10);
+        let caps = Caps::new(10, 10, Proxies::default());
         let door = open(&caps, move |_, request| {
             if request.path == "/slow" {
                 arrived.send(()).unwrap();
@@ -345,7 +345,7 @@ mod tests {
     #[test]
     fn join_cuts_what_has_not_ended_by_its_deadline() {
         let (arrived, arrivals) = mpsc::channel();
-        let caps = Caps::new(10, 10);
+        let caps = Caps::new(10, 10, Proxies::default());
         let door = open(&caps, move |conn, _| {
             arrived.send(()).unwrap();
             while !conn.gone() {
@@ -361,7 +361,7 @@ mod tests {
 
     #[test]
     fn a_panic_costs_only_its_connection() {
-        let caps = Caps::new(10, 10);
+        let caps = Caps::new(10, 10, Proxies::default());
         let door = open(&caps, |_, request| {
             assert!(request.path != "/panic", "as the test asked")
         });
@@ -377,7 +377,7 @@ mod tests {
 
     #[test]
     fn an_upgraded_connection_is_left_alone_until_the_deadline() {
-        let caps = Caps::new(10, 10);
+        let caps = Caps::new(10, 10, Proxies::default());
         let (sender, upgraded) = mpsc::channel();
         let (go, gate) = mpsc::channel::<()>();
         let gate = Mutex::new(gate);
@@ -415,7 +415,7 @@ mod tests {
 
     #[test]
     fn one_too_many_is_told_so() {
-        let caps = Caps::new(1, 1);
+        let caps = Caps::new(1, 1, Proxies::default());
         let door = open(&caps, |_, _| {});
         let first = connect(&door);
         ask(&first, "/");

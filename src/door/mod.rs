@@ -4,7 +4,7 @@
 //! for a client is its caller's function.
 //!
 //! `listen` accepts and ends, `ledger` knows which connections there are, `conn` reads and writes
-//! one; `head`, `body`, `caps` and `print` are pure. HTTP is RFC 9110 and RFC 9112. tiny_http's
+//! one; `head`, `body`, `caps`, `proxies` and `print` are pure. HTTP is RFC 9110 and RFC 9112. tiny_http's
 //! types are used, its listener is not (DESIGN.md says why).
 
 mod body;
@@ -14,6 +14,7 @@ mod head;
 mod ledger;
 mod listen;
 mod print;
+mod proxies;
 
 use std::fmt;
 use std::io::Cursor;
@@ -25,6 +26,7 @@ pub use caps::{Caps, Place, network};
 pub use conn::Conn;
 pub use listen::{Door, Serve};
 pub use print::header;
+pub use proxies::{Network, Proxies};
 
 /// From the accept (on a kept connection: from a request's first byte) until its head is whole. A
 /// phone on a bad line needs 3; whoever drips bytes holds a thread no longer than this.
@@ -93,9 +95,14 @@ pub struct Request {
 impl Request {
     /// The value of the first header of that name, in any case.
     pub fn header(&self, name: &str) -> Option<&str> {
+        self.all(name).next()
+    }
+
+    /// The values of all headers of that name, in any case, in the order sent.
+    pub fn all(&self, name: &str) -> impl Iterator<Item = &str> {
         self.headers
             .iter()
-            .find(|header| header.field.as_str().as_str().eq_ignore_ascii_case(name))
+            .filter(move |header| header.field.as_str().as_str().eq_ignore_ascii_case(name))
             .map(|header| header.value.as_str())
     }
 }
