@@ -2,7 +2,7 @@
 //! never end.
 
 use crate::raw::{connect, get, rest, send, status};
-use crate::support::{Server, Ws, create, join};
+use crate::support::{Server, Ws, create, join, record, until};
 use crate::vitals::Vitals;
 use serde_json::json;
 use std::net::TcpStream;
@@ -22,6 +22,7 @@ const LATE: Duration = Duration::from_secs(8);
 
 /// The 99th percentile of so many messages said one after the other, until they are answered.
 fn p99(ws: &mut Ws, room: u64, count: usize) -> Duration {
+    record(); // hundreds of lines that say nothing
     let mut took: Vec<Duration> = (0..count)
         .map(|_| {
             let since = Instant::now();
@@ -31,6 +32,14 @@ fn p99(ws: &mut Ws, room: u64, count: usize) -> Duration {
         .collect();
     took.sort();
     took[count * 99 / 100]
+}
+
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 #[test]
@@ -72,6 +81,8 @@ fn two_thousand_who_ask_nothing_or_a_byte_a_second_are_cut_in_time_and_cost_nobo
     println!("all there after {:?}", start.elapsed());
     let over = AtomicBool::new(false);
     std::thread::scope(|scope| {
+        // Also when an assertion fails: the scope waits for its threads.
+        let dripped = Over(&over);
         scope.spawn(|| {
             while !over.load(Ordering::Relaxed) {
                 let second = Instant::now();
@@ -81,16 +92,15 @@ fn two_thousand_who_ask_nothing_or_a_byte_a_second_are_cut_in_time_and_cost_nobo
                 std::thread::sleep(Duration::from_secs(1).saturating_sub(second.elapsed()));
             }
         });
+        let crowd = IDLE + DRIPPING + STALLED;
+        until("the whole crowd is let in", || {
+            Vitals::of(&server).threads >= before.threads + crowd
+        });
         let during = Vitals::of(&server);
         let busy = p99(&mut ws, ada.room, 400);
         println!("before: {before:?}\nduring: {during:?}\np99 quiet {quiet:?}, crowded {busy:?}");
-        let crowd = (IDLE + DRIPPING + STALLED) as u64;
         assert!(
-            during.threads >= before.threads + crowd as usize * 9 / 10,
-            "the crowd is there: {during:?}"
-        );
-        assert!(
-            during.rss <= before.rss + crowd * MOST_EACH,
+            during.rss <= before.rss + crowd as u64 * MOST_EACH,
             "{before:?}, {during:?}"
         );
         // Within noise: other tests run beside this one.
@@ -108,7 +118,7 @@ fn two_thousand_who_ask_nothing_or_a_byte_a_second_are_cut_in_time_and_cost_nobo
         for stream in &dripping {
             assert_eq!(status(&rest(stream, left(HEAD_DEADLINE))), Some(408));
         }
-        over.store(true, Ordering::Relaxed);
+        drop(dripped);
         assert!(
             idle_took >= HEAD_DEADLINE - Duration::from_secs(1),
             "cut early: {idle_took:?}"

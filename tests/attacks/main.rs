@@ -10,6 +10,8 @@
 mod support;
 
 mod crowds;
+mod exhausted;
+mod floods;
 mod heads;
 mod raw;
 mod readers;
