@@ -9,10 +9,12 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod clocks;
 mod crowds;
 mod exhausted;
 mod floods;
 mod heads;
+mod panics;
 mod raw;
 mod readers;
 mod vitals;
