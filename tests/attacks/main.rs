@@ -11,6 +11,7 @@ mod support;
 
 mod clocks;
 mod crowds;
+mod disk;
 mod exhausted;
 mod floods;
 mod heads;
