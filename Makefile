@@ -28,9 +28,10 @@ lint:
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 
 # What the tests run besides Rust. One tries README's examples as a reader would, and fetches the Python package that
-# those need, websocket-client, into target/. One fills a disk, and two let calls fail or record them (strace).
+# those need, websocket-client, into target/. Some fill a disk, let calls fail or record them (strace), or let the clock
+# jump (faketime).
 tools:
-	@for tool in curl jq python3 mount strace; do \
+	@for tool in curl jq python3 mount strace faketime; do \
 	  command -v $$tool >/dev/null || missing="$$missing $$tool"; \
 	done; \
 	command -v prlimit >/dev/null && command -v unshare >/dev/null || missing="$$missing util-linux"; \
