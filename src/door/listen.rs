@@ -14,7 +14,7 @@ use socket2::SockRef;
 use super::conn::Conn;
 use super::ledger::Ledger;
 use super::print::{header, print};
-use super::{CONNECTION_STACK, Caps, Kind, Refuse};
+use super::{CONNECTION_STACK, Caps, Kind, Refuse, SEND_BUFFER};
 
 /// After an accept error that will not pass by itself (no descriptors left): until a connection
 /// ends, at most this.
@@ -177,6 +177,7 @@ impl Porter {
         // Answers and frames leave whole; waiting for more would only delay them. It fails if the
         // peer is gone.
         let _ = stream.set_nodelay(true);
+        let _ = SockRef::from(&*stream).set_send_buffer_size(SEND_BUFFER);
         let number = place.number();
         let Some(entered) = Ledger::begin(&self.ledger, number, &stream) else {
             return;

@@ -39,6 +39,10 @@ pub const IDLE_KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// For a whole answer, however large: 1 MiB at 280 kbit/s. Absolute, or a reader of one byte a
 /// second would hold it.
 pub const WRITE_DEADLINE: Duration = Duration::from_secs(30);
+/// What the kernel keeps of an answer (it doubles it). By itself it would take 4 MiB, a whole answer
+/// of any size: `WRITE_DEADLINE` would be over before the client had read a byte, and who never
+/// reads would hold that much for each connection.
+const SEND_BUFFER: usize = 64 * 1024;
 /// Request line and headers. Browsers send 1 KiB; with the cookies of other services on the same
 /// host it may be 8.
 pub const MAX_HEAD: usize = 16 * 1024;
