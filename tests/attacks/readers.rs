@@ -2,7 +2,7 @@
 //! for them is bounded by constants.
 
 use crate::raw::{connect, get, send};
-use crate::support::{DEADLINE, Guest, Server, create, join};
+use crate::support::{DEADLINE, Guest, Server, create, join, uuid};
 use crate::vitals::Vitals;
 use serde_json::{Value, json};
 use socket2::SockRef;
@@ -54,9 +54,9 @@ fn socket(server: &Server, token: &str) -> TcpStream {
     stream
 }
 
-/// Sends `bytes` again and again until the other side has cut the connection; how long that took.
+/// Sends `bytes` again and again until the other side has cut the connection.
 /// What does not fit is not waited for.
-fn flood(stream: &TcpStream, bytes: &[u8]) -> Duration {
+fn flood(what: &str, stream: &TcpStream, bytes: &[u8]) {
     let start = Instant::now();
     let (mut stream, mut at, mut sent) = (stream, 0, 0u64);
     stream.set_nonblocking(true).expect("an option");
@@ -77,12 +77,14 @@ fn flood(stream: &TcpStream, bytes: &[u8]) -> Duration {
         }
         assert!(
             start.elapsed() < WRITE_DEADLINE + LATE,
-            "not cut within {:?}; {sent} bytes were taken",
+            "{what}: not cut within {:?}; {sent} bytes were taken",
             start.elapsed()
         );
     }
-    println!("cut after {:?}; {sent} bytes were taken", start.elapsed());
-    start.elapsed()
+    println!(
+        "{what}: cut after {:?}; {sent} bytes were taken",
+        start.elapsed()
+    );
 }
 
 /// Reads a byte a second until the connection is over.
@@ -100,7 +102,10 @@ fn sip(mut stream: &TcpStream) {
         );
         std::thread::sleep(Duration::from_secs(1)); // this is the attack
     }
-    println!("cut after {:?}", start.elapsed());
+    let took = start.elapsed();
+    println!("a byte a second: cut after {took:?}");
+    // By the deadline on its answer, and by nothing else.
+    assert!(took > WRITE_DEADLINE - Duration::from_secs(5), "{took:?}");
 }
 
 /// Says so many long texts that a fetch of all is about a mebibyte.
@@ -126,16 +131,19 @@ fn who_asks_and_never_reads_is_cut_within_a_constant_and_costs_nobody_else() {
         "POST /message/fetch HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{fetch}",
         fetch.len()
     );
-    let text = json!({"type":"msg","uuid":"0","room":elsewhere.room,
-        "data":{"type":"Text","text":"flood"}});
+    let message = |_| {
+        let data = json!({"type":"Text","text":"flood"});
+        json!({"type":"msg","uuid":uuid(),"room":ada.room,"data":data})
+    };
     let history = json!({"type":"history","room":ada.room,"limit":200});
-    let frames = |value: &Value| masked(0x81, value.to_string().as_bytes()).repeat(20);
+    let frame = |value: &Value| masked(0x81, value.to_string().as_bytes());
+    let messages: Vec<u8> = (0..50).map(message).flat_map(|m| frame(&m)).collect();
+    let pages = frame(&history).repeat(20);
     let pings = masked(0x89, &[b'p'; 125]).repeat(20);
-    let [messages, pages] = [&text, &history].map(frames);
     std::thread::scope(|scope| {
         scope.spawn(|| {
             let stream = connect(server.http);
-            flood(&stream, asked.repeat(20).as_bytes());
+            flood("requests", &stream, asked.repeat(20).as_bytes());
         });
         scope.spawn(|| {
             let stream = connect(server.http);
@@ -145,9 +153,14 @@ fn who_asks_and_never_reads_is_cut_within_a_constant_and_costs_nobody_else() {
             send(&stream, &asked);
             sip(&stream);
         });
-        for (guest, frames) in flooders.iter().zip([&pings, &messages, &pages]) {
+        let kinds = [
+            ("pings", &pings),
+            ("messages", &messages),
+            ("pages", &pages),
+        ];
+        for (guest, (what, frames)) in flooders.iter().zip(kinds) {
             let server = &server;
-            scope.spawn(move || flood(&socket(server, &guest.token), frames));
+            scope.spawn(move || flood(what, &socket(server, &guest.token), frames));
         }
         // Meanwhile memory is bounded, and nobody else waits.
         let mut most = before;
