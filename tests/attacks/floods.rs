@@ -57,9 +57,9 @@ fn guessing_from_many_addresses_delays_a_room_and_an_account_and_locks_nobody_ou
     let guessers: Vec<Http> = (1..=3).map(from).collect();
     let wrong_room = json!({"roomId":room.room_id,"roomPassword":"simsim"});
     let wrong_login = json!({"username":"Ada","password":"simsim"});
-    // 120 in all, each address well within its own 60: past 60 in all each further one waits.
-    guess(&guessers, 40, "/room/join", &wrong_room);
-    guess(&guessers, 40, "/login", &wrong_login);
+    // 96 in all, each address well within its own 60: past 60 in all each further one waits.
+    guess(&guessers, 32, "/room/join", &wrong_room);
+    guess(&guessers, 32, "/login", &wrong_login);
 
     let own = from(9);
     let timed = |path: &str, body: serde_json::Value| -> (Reply, Duration) {

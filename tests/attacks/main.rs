@@ -9,6 +9,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod backpressure;
 mod clocks;
 mod crowds;
 mod disk;
@@ -18,6 +19,5 @@ mod heads;
 mod identity;
 mod panics;
 mod raw;
-mod readers;
 mod stopping;
 mod vitals;
