@@ -42,10 +42,10 @@ deny:
 	$(CARGO) deny --locked --config .deny.toml check bans licenses sources
 
 # What the tests run besides Rust. One tries README's examples as a reader would, and fetches the Python package that
-# those need, websocket-client, into target/. One fills a disk, and three let calls fail or record them (strace). One
-# puts README's proxies before parlor, and looks at its unit.
+# those need, websocket-client, into target/. One fills a disk, and some let calls fail or record them (strace), or the clock
+# jump (faketime). One puts README's proxies before parlor, and looks at its unit.
 tools:
-	@for tool in curl jq python3 mount strace nginx caddy openssl; do \
+	@for tool in curl jq python3 mount strace faketime nginx caddy openssl; do \
 	  command -v $$tool >/dev/null || missing="$$missing $$tool"; \
 	done; \
 	command -v prlimit >/dev/null && command -v unshare >/dev/null || missing="$$missing util-linux"; \

@@ -13,6 +13,7 @@ use std::time::Duration;
 use argh::FromArgs;
 use log::LevelFilter;
 
+use crate::door::{Network, Proxies};
 use crate::store::{Data, Durability};
 
 /// The most that a count or a rate may be: far past what one machine serves, and small enough that
@@ -45,6 +46,8 @@ pub struct Config {
     pub max_connections: usize,
     /// Open connections of one IPv4 address or IPv6 /64; at least 1.
     pub max_per_address: usize,
+    /// Whose `X-Forwarded-For` tells the client's address; nobody's by default.
+    pub trust_proxy: Proxies,
     /// Members of one room; at least 1.
     pub max_members: usize,
     /// Messages a second of one user; 0 is no limit.
@@ -77,6 +80,7 @@ impl Default for Config {
             new_epoch: false,
             max_connections: 4096,
             max_per_address: 512,
+            trust_proxy: Proxies::default(),
             max_members: 2000,
             user_rate: 10,
             room_rate: 200,
@@ -147,6 +151,11 @@ struct Flags {
     /// connections of one address; for IPv6 of one /64 [default 512, PARLOR_MAX_PER_ADDRESS]
     #[argh(option)]
     max_per_address: Option<String>,
+
+    /// CIDR of a reverse proxy whose X-Forwarded-For tells who calls; repeat for more, separate by
+    /// commas in the variable [default none, PARLOR_TRUST_PROXY]
+    #[argh(option)]
+    trust_proxy: Vec<String>,
 
     /// members of one room [default 2000, PARLOR_MAX_MEMBERS]
     #[argh(option)]
@@ -290,6 +299,8 @@ fn check<E: Fn(&str) -> Option<OsString>>(typed: Flags, env: &Env<E>) -> Result<
         &mut config.max_per_address,
         &count,
     )?;
+    let trusted = (!typed.trust_proxy.is_empty()).then(|| typed.trust_proxy.join(","));
+    env.set("--trust-proxy", trusted, &mut config.trust_proxy, networks)?;
     env.set(
         "--max-members",
         typed.max_members,
@@ -430,6 +441,14 @@ fn reachable(data: &Data) -> Result<(), String> {
         )),
         _ => Ok(()),
     }
+}
+
+/// Networks separated by commas.
+fn networks(text: &str) -> Result<Proxies, String> {
+    let networks = text.split(',').map(|network| network.trim().parse());
+    networks
+        .collect::<Result<Vec<Network>, String>>()
+        .map(Proxies::from_iter)
 }
 
 fn durability(text: &str) -> Result<Durability, String> {

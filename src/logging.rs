@@ -4,7 +4,9 @@
 
 use std::io::Write as _;
 use std::thread;
+use std::time::SystemTime;
 
+use chrono::{DateTime, Utc};
 use log::LevelFilter;
 
 /// Starts logging. Only parlor's own lines: those of its libraries might show what peers sent.
@@ -15,7 +17,8 @@ pub fn start(level: LevelFilter) {
             writeln!(
                 out,
                 "{} {:<5} {} {}",
-                chrono::Utc::now().format("%Y-%m-%dT%H:%M:%S%.3fZ"),
+                // `Utc::now()` panics before 1970, and what is said of a panic must not.
+                DateTime::<Utc>::from(SystemTime::now()).format("%Y-%m-%dT%H:%M:%S%.3fZ"),
                 record.level(),
                 thread::current().name().unwrap_or("unnamed"),
                 one_line(&record.args().to_string()),

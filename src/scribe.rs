@@ -228,6 +228,12 @@ impl Work {
                 }
             }
             self.settle(batch);
+            if !probes.is_empty()
+                && self.failing.is_none()
+                && let Err(e) = self.store.check_place()
+            {
+                self.fail(&e);
+            }
             for probe in probes.drain(..) {
                 let _ = probe.try_send(self.failing.as_ref().map_or(Ok(()), |f| Err(f.0.clone())));
             }

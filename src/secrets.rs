@@ -63,7 +63,8 @@ pub struct Passwords {
     moved: Condvar,
     /// Checked where there is no user, so that it takes as long as a wrong password.
     nobody: OnceLock<Arc<str>>,
-    tasks: OnceLock<Tasks>,
+    /// None until a hashing thread could be made.
+    tasks: Mutex<Option<Tasks>>,
 }
 
 #[derive(Default)]
@@ -175,9 +176,20 @@ impl Passwords {
     /// On one of the hashing threads. Whoever has a turn finds one free.
     fn work(&self, task: Task) -> Result<Done, Refusal> {
         let (answer, answered) = bounded(1);
-        let handed = self.tasks.get_or_init(start_hashing).send((task, answer));
+        let handed = self.tasks()?.send((task, answer));
         let done = handed.ok().and_then(|()| answered.recv().ok());
         done.ok_or(Refusal::Busy)
+    }
+
+    /// Where the hashing threads take their work; they are made when first needed. If the system
+    /// gives none now, it may the next time.
+    fn tasks(&self) -> Result<Tasks, Refusal> {
+        // Nothing under it can panic half way.
+        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        if tasks.is_none() {
+            *tasks = start_hashing();
+        }
+        tasks.clone().ok_or(Refusal::Busy)
     }
 }
 
@@ -196,8 +208,9 @@ type Tasks = Sender<(Task, Sender<Done>)>;
 
 /// Threads of their own, so that the memory of a hashing is used again: an allocator keeps what a
 /// thread gave back for that thread, and a thousand connections would keep 19 MiB each. They end
-/// with the last sender.
-fn start_hashing() -> Tasks {
+/// with the last sender. None if not one could be made.
+fn start_hashing() -> Option<Tasks> {
+    let mut made = 0;
     let (tasks, todo) = bounded::<(Task, Sender<Done>)>(AT_A_TIME);
     for n in 1..=AT_A_TIME {
         let todo = todo.clone();
@@ -207,11 +220,12 @@ fn start_hashing() -> Tasks {
             }
         };
         let started = thread::Builder::new().name(format!("hash-{n}")).spawn(run);
-        if let Err(e) = started {
-            log::error!("no thread for hashing passwords: {e}");
+        match started {
+            Ok(_) => made += 1,
+            Err(e) => log::error!("no thread for hashing passwords: {e}"),
         }
     }
-    tasks
+    (made > 0).then_some(tasks)
 }
 
 fn do_task(task: &Task) -> Done {

@@ -1,6 +1,7 @@
 //! Puts it together: store, hub, scribe, doors; and takes it apart in the right order.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -9,7 +10,7 @@ use crate::calls::Calls;
 use crate::cli::Config;
 use crate::clock;
 use crate::door::{Caps, Door, Kind};
-use crate::http::{self, Site};
+use crate::http::{self, Newcomers, Site};
 use crate::hub::live::Bell;
 use crate::hub::{Hub, Policy, Waiter};
 use crate::model::Act;
@@ -82,10 +83,16 @@ pub fn start(config: Config) -> Result<Server, String> {
     let (http, ws) = (reachable(http), reachable(ws));
     let site = Arc::new(Site {
         calls: Calls::new(hub.clone(), scribe.desk.clone()),
+        proxies: config.trust_proxy.clone(),
+        newcomers: Newcomers::default(),
         http,
         ws,
     });
-    let caps = Caps::new(config.max_connections, config.max_per_address);
+    let caps = Caps::new(
+        config.max_connections,
+        config.max_per_address,
+        config.trust_proxy,
+    );
     let open = |listener, kind| {
         let site = site.clone();
         let serve = Arc::new(move |conn| http::serve(&site, conn));
@@ -178,7 +185,11 @@ impl Pulse {
         let bell = ended.clone();
         let run = move || {
             while !bell.wait(PULSE) {
-                beat(&hub, &desk);
+                // What one second could not do the next one may; without a pulse nothing would
+                // ever expire or be pinged again.
+                if catch_unwind(AssertUnwindSafe(|| beat(&hub, &desk))).is_err() {
+                    log::error!("a panic in the pulse");
+                }
             }
         };
         let thread = thread::Builder::new().name("pulse".into()).spawn(run);

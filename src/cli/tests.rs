@@ -97,6 +97,14 @@ fn each_flag_sets_its_own_field_and_so_does_its_variable() {
             },
         ),
         (
+            "--trust-proxy",
+            "10.0.0.0/8, ::1",
+            Config {
+                trust_proxy: networks("10.0.0.0/8,::1/128").expect("two networks"),
+                ..base.clone()
+            },
+        ),
+        (
             "--max-members",
             "3",
             Config {
@@ -178,6 +186,14 @@ fn each_flag_sets_its_own_field_and_so_does_its_variable() {
     }
 }
 
+#[test]
+fn trust_proxy_may_be_given_again_and_again() {
+    assert_eq!(
+        config(&["--trust-proxy", "10.0.0.0/8", "--trust-proxy", "::1"]).trust_proxy,
+        config(&["--trust-proxy", "10.0.0.0/8,::1"]).trust_proxy
+    );
+}
+
 fn variable_of(flag: &str) -> String {
     format!("PARLOR_{}", flag[2..].replace('-', "_").to_uppercase())
 }
@@ -257,6 +273,10 @@ fn a_bad_value_is_refused_with_the_flag_the_value_and_what_would_be_right() {
         ("--max-connections", "0", "from 1 to 1000000"),
         ("--max-connections", "1000001", "from 1 to 1000000"),
         ("--max-per-address", "-1", "from 1 to 1000000"),
+        ("--trust-proxy", "", "CIDR"),
+        ("--trust-proxy", "10.0.0.0/33", "10.0.0.0/8"),
+        ("--trust-proxy", "10.0.0.1/8", "not the first address"),
+        ("--trust-proxy", "10.0.0.0/8,proxy", "CIDR"),
         ("--max-members", "0", "from 1 to 1000000"),
         (
             "--max-members",
@@ -434,6 +454,7 @@ fn help_names_each_flag_with_its_default_and_its_variable() {
         ("--new-epoch", "off".into()),
         ("--max-connections", default.max_connections.to_string()),
         ("--max-per-address", default.max_per_address.to_string()),
+        ("--trust-proxy", "none".into()),
         ("--max-members", default.max_members.to_string()),
         ("--user-rate", default.user_rate.to_string()),
         ("--room-rate", default.room_rate.to_string()),

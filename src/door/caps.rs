@@ -4,10 +4,15 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::Proxies;
+
 /// How many connections there may be, in all and per network. One for both listeners.
 pub struct Caps {
     all: usize,
     per_network: usize,
+    /// Only `all` holds for these: whoever is behind one shares its address with everybody else
+    /// there, and over one connection many take turns.
+    exempt: Proxies,
     counts: Mutex<Counts>,
 }
 
@@ -38,10 +43,11 @@ pub fn network(address: IpAddr) -> IpAddr {
 }
 
 impl Caps {
-    pub fn new(all: usize, per_network: usize) -> Arc<Caps> {
+    pub fn new(all: usize, per_network: usize, exempt: Proxies) -> Arc<Caps> {
         Arc::new(Caps {
             all,
             per_network,
+            exempt,
             counts: Mutex::default(),
         })
     }
@@ -51,7 +57,8 @@ impl Caps {
         let network = network(address);
         let mut counts = self.lock();
         let here = counts.by_network.get(&network).copied().unwrap_or(0);
-        if counts.all >= self.all || here >= self.per_network {
+        let full = here >= self.per_network && !self.exempt.trusts(address);
+        if counts.all >= self.all || full {
             return None;
         }
         counts.all += 1;
@@ -105,7 +112,7 @@ mod tests {
 
     #[test]
     fn a_place_is_given_back_on_drop() {
-        let caps = Caps::new(2, 2);
+        let caps = Caps::new(2, 2, Proxies::default());
         let first = caps.enter(ip("192.0.2.1")).unwrap();
         let second = caps.enter(ip("192.0.2.2")).unwrap();
         assert!(caps.enter(ip("192.0.2.3")).is_none());
@@ -120,17 +127,28 @@ mod tests {
 
     #[test]
     fn one_address_cannot_take_every_place() {
-        let caps = Caps::new(10, 2);
+        let caps = Caps::new(10, 2, Proxies::default());
         let _held = [caps.enter(ip("192.0.2.1")), caps.enter(ip("192.0.2.1"))];
         assert!(caps.enter(ip("192.0.2.1")).is_none());
         assert!(caps.enter(ip("192.0.2.2")).is_some());
     }
 
     #[test]
+    fn a_trusted_proxy_has_as_many_as_there_are() {
+        let proxy = ["192.0.2.1".parse().unwrap()].into_iter().collect();
+        let caps = Caps::new(3, 1, proxy);
+        let _held = [caps.enter(ip("192.0.2.1")), caps.enter(ip("192.0.2.1"))];
+        assert!(_held.iter().all(Option::is_some));
+        let _other = caps.enter(ip("192.0.2.2")).unwrap();
+        assert!(caps.enter(ip("192.0.2.2")).is_none());
+        assert!(caps.enter(ip("192.0.2.1")).is_none(), "three in all");
+    }
+
+    #[test]
     fn an_ipv6_network_is_one_stranger_and_a_mapped_address_is_ipv4() {
         assert_eq!(network(ip("2001:db8:1:2:3:4:5:6")), ip("2001:db8:1:2::"));
         assert_eq!(network(ip("::ffff:192.0.2.1")), ip("192.0.2.1"));
-        let caps = Caps::new(10, 1);
+        let caps = Caps::new(10, 1, Proxies::default());
         let _v6 = caps.enter(ip("2001:db8::1"));
         assert!(caps.enter(ip("2001:db8::2")).is_none());
         assert!(caps.enter(ip("2001:db8:0:1::2")).is_some());

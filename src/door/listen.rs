@@ -14,7 +14,7 @@ use socket2::SockRef;
 use super::conn::Conn;
 use super::ledger::Ledger;
 use super::print::{header, print};
-use super::{CONNECTION_STACK, Caps, Kind, Refuse};
+use super::{CONNECTION_STACK, Caps, Kind, Refuse, SEND_BUFFER};
 
 /// After an accept error that will not pass by itself (no descriptors left): until a connection
 /// ends, at most this.
@@ -177,6 +177,7 @@ impl Porter {
         // Answers and frames leave whole; waiting for more would only delay them. It fails if the
         // peer is gone.
         let _ = stream.set_nodelay(true);
+        let _ = SockRef::from(&*stream).set_send_buffer_size(SEND_BUFFER);
         let number = place.number();
         let Some(entered) = Ledger::begin(&self.ledger, number, &stream) else {
             return;
@@ -247,7 +248,7 @@ mod tests {
     use std::sync::{Mutex, mpsc};
 
     use super::*;
-    use crate::door::{Answer, Request};
+    use crate::door::{Answer, Proxies, Request};
 
     /// Nothing here may take longer.
     const SOON: Duration = Duration::from_secs(10);
@@ -316,7 +317,7 @@ mod tests {
         let (arrived, arrivals) = mpsc::channel();
         let (go, gate) = mpsc::channel::<()>();
         let gate = Mutex::new(gate);
-        let caps = Caps::new(10, 10);
+        let caps = Caps::new(10, 10, Proxies::default());
         let door = open(&caps, move |_, request| {
             if request.path == "/slow" {
                 arrived.send(()).unwrap();
@@ -345,7 +346,7 @@ mod tests {
     #[test]
     fn join_cuts_what_has_not_ended_by_its_deadline() {
         let (arrived, arrivals) = mpsc::channel();
-        let caps = Caps::new(10, 10);
+        let caps = Caps::new(10, 10, Proxies::default());
         let door = open(&caps, move |conn, _| {
             arrived.send(()).unwrap();
             while !conn.gone() {
@@ -361,7 +362,7 @@ mod tests {
 
     #[test]
     fn a_panic_costs_only_its_connection() {
-        let caps = Caps::new(10, 10);
+        let caps = Caps::new(10, 10, Proxies::default());
         let door = open(&caps, |_, request| {
             assert!(request.path != "/panic", "as the test asked")
         });
@@ -377,7 +378,7 @@ mod tests {
 
     #[test]
     fn an_upgraded_connection_is_left_alone_until_the_deadline() {
-        let caps = Caps::new(10, 10);
+        let caps = Caps::new(10, 10, Proxies::default());
         let (sender, upgraded) = mpsc::channel();
         let (go, gate) = mpsc::channel::<()>();
         let gate = Mutex::new(gate);
@@ -415,7 +416,7 @@ mod tests {
 
     #[test]
     fn one_too_many_is_told_so() {
-        let caps = Caps::new(1, 1);
+        let caps = Caps::new(1, 1, Proxies::default());
         let door = open(&caps, |_, _| {});
         let first = connect(&door);
         ask(&first, "/");

@@ -4,7 +4,7 @@
 //! for a client is its caller's function.
 //!
 //! `listen` accepts and ends, `ledger` knows which connections there are, `conn` reads and writes
-//! one; `head`, `body`, `caps` and `print` are pure. HTTP is RFC 9110 and RFC 9112. tiny_http's
+//! one; `head`, `body`, `caps`, `proxies` and `print` are pure. HTTP is RFC 9110 and RFC 9112. tiny_http's
 //! types are used, its listener is not (DESIGN.md says why).
 
 mod body;
@@ -14,6 +14,7 @@ pub mod head;
 mod ledger;
 mod listen;
 mod print;
+mod proxies;
 
 use std::fmt;
 use std::io::Cursor;
@@ -25,6 +26,7 @@ pub use caps::{Caps, Place, network};
 pub use conn::Conn;
 pub use listen::{Door, Serve};
 pub use print::header;
+pub use proxies::{Network, Proxies};
 
 /// From the accept (on a kept connection: from a request's first byte) until its head is whole. A
 /// phone on a bad line needs 3; whoever drips bytes holds a thread no longer than this.
@@ -37,6 +39,10 @@ pub const IDLE_KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// For a whole answer, however large: 1 MiB at 280 kbit/s. Absolute, or a reader of one byte a
 /// second would hold it.
 pub const WRITE_DEADLINE: Duration = Duration::from_secs(30);
+/// What the kernel keeps of an answer (it doubles it). By itself it would take 4 MiB, a whole answer
+/// of any size: `WRITE_DEADLINE` would be over before the client had read a byte, and who never
+/// reads would hold that much for each connection.
+const SEND_BUFFER: usize = 64 * 1024;
 /// Request line and headers. Browsers send 1 KiB; with the cookies of other services on the same
 /// host it may be 8.
 pub const MAX_HEAD: usize = 16 * 1024;
@@ -93,9 +99,14 @@ pub struct Request {
 impl Request {
     /// The value of the first header of that name, in any case.
     pub fn header(&self, name: &str) -> Option<&str> {
+        self.all(name).next()
+    }
+
+    /// The values of all headers of that name, in any case, in the order sent.
+    pub fn all(&self, name: &str) -> impl Iterator<Item = &str> {
         self.headers
             .iter()
-            .find(|header| header.field.as_str().as_str().eq_ignore_ascii_case(name))
+            .filter(move |header| header.field.as_str().as_str().eq_ignore_ascii_case(name))
             .map(|header| header.value.as_str())
     }
 }

@@ -26,8 +26,9 @@ impl Site {
     pub(super) fn register(&self, conn: &Conn, request: &Request) -> Answer {
         let register = || {
             let body = wire::credentials(&Fields::parse(&request.body)?)?;
-            self.calls
-                .register(body.username, &body.password, conn.peer().ip())?;
+            let from = self.from(conn, request);
+            self.newcomers.may_register(from)?;
+            self.calls.register(body.username, &body.password, from)?;
             Ok(json(201, wire::ok()))
         };
         answered(request, false, register())
@@ -36,7 +37,7 @@ impl Site {
     pub(super) fn login(&self, conn: &Conn, request: &Request) -> Answer {
         let login = || {
             let body = wire::credentials(&Fields::parse(&request.body)?)?;
-            let from = conn.peer().ip();
+            let from = self.from(conn, request);
             let (token, user) = self.calls.login(&body.username, &body.password, from)?;
             Ok(json(200, wire::logged_in(&token, &user)))
         };
@@ -73,13 +74,15 @@ impl Site {
             let user = self.calls.bearer(shown(request, body.token.as_deref())?)?;
             let name = need(body.name, "name", Want::Text)?;
             let password = body.password.as_deref();
+            let from = self.from(conn, request);
+            self.newcomers.may_make_room(from)?;
             let create = Create {
                 name: Some(name),
                 password,
                 listed: true,
                 user_name: None,
                 request: None,
-                from: conn.peer().ip(),
+                from,
             };
             let taken = self.calls.create(Some(&user), create)?;
             Ok(json(201, wire::room_made(taken.room)))
@@ -96,7 +99,7 @@ impl Site {
                 password: body.password.as_deref(),
                 name: body.name,
                 request: None,
-                from: conn.peer().ip(),
+                from: self.from(conn, request),
             };
             self.calls.take_seat(Some(&user), join)?;
             Ok(json(201, wire::ok()))

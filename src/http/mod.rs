@@ -1,20 +1,22 @@
 //! The routes: requests into calls, outcomes into answers. Decides nothing.
 
 mod accounts;
+mod newcomers;
 mod page;
 mod room_api;
 
 pub use accounts::store_span;
+pub use newcomers::Newcomers;
 
 use std::borrow::Cow;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use tiny_http::Method;
 
 use crate::calls::Calls;
-use crate::door::{Answer, Conn, Kind, Request, header};
+use crate::door::{Answer, Conn, Kind, Proxies, Request, header};
 use crate::hub::Drain;
 use crate::model::*;
 use crate::wire::fields::room_ref;
@@ -25,6 +27,9 @@ use crate::ws;
 /// What the routes serve with.
 pub struct Site {
     pub calls: Calls,
+    /// Whose `X-Forwarded-For` is believed.
+    pub proxies: Proxies,
+    pub newcomers: Newcomers,
     /// As they were really opened.
     pub http: SocketAddr,
     pub ws: SocketAddr,
@@ -117,7 +122,8 @@ pub fn serve(site: &Arc<Site>, mut conn: Conn) {
     while let Some(request) = conn.next() {
         let route = route(conn.kind(), &request.path);
         if matches!(route, Some(Route::Ws)) && request.method == Method::Get {
-            return ws::serve(&site.calls, conn, request);
+            let from = site.from(&conn, &request);
+            return ws::serve(&site.calls, conn, request, from);
         }
         let served = survive(|| site.handle(&conn, &request, route));
         match conn.answer(&request, served.answer) {
@@ -244,6 +250,12 @@ fn room_of(segment: &str) -> Result<RoomRef, Refusal> {
 }
 
 impl Site {
+    /// Where a request came from, to the limits on one address.
+    fn from(&self, conn: &Conn, request: &Request) -> IpAddr {
+        self.proxies
+            .client(conn.peer().ip(), request.all("X-Forwarded-For"))
+    }
+
     fn handle(&self, conn: &Conn, request: &Request, route: Option<Route>) -> Served<'_> {
         let Some(route) = route else {
             return match request.method {

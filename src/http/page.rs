@@ -8,6 +8,10 @@ const README: &str = include_str!("../../README.md");
 const FROM: &str = "## Before the examples";
 const TO: &str = "## What is promised, and what is not";
 
+/// The page loads nothing and nobody may frame it. The last three do not fall back on the first.
+const POLICY: &str =
+    "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
 impl Site {
     pub(super) fn page(&self, request: &Request) -> Answer {
         let version = env!("CARGO_PKG_VERSION");
@@ -39,7 +43,7 @@ impl Site {
         );
         Answer::from_string(html)
             .with_header(header("Content-Type", "text/html; charset=utf-8"))
-            .with_header(header("Content-Security-Policy", "default-src 'none'"))
+            .with_header(header("Content-Security-Policy", POLICY))
     }
 }
 

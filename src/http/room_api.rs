@@ -1,5 +1,6 @@
 //! The HTTP room API (first document): one function a call.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -19,6 +20,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// A call on its way: who asks, and how the answer is to be written.
 struct Asked<'a> {
     conn: &'a Conn,
+    /// Where it came from.
+    from: IpAddr,
     body: Fields,
     token: Option<String>,
     lang: Lang,
@@ -42,6 +45,7 @@ impl Site {
         let token = bearer(request).map(str::to_owned).or(token);
         let asked = Asked {
             conn,
+            from: self.from(conn, request),
             body,
             token,
             lang,
@@ -75,7 +79,7 @@ impl Site {
     fn create(&self, asked: &Asked) -> Result<Answer, Refusal> {
         let body = wire::create(&asked.body)?;
         let user = self.known(asked)?;
-        let from = asked.conn.peer().ip();
+        self.newcomers.may_make_room(asked.from)?;
         let taken = self.calls.create(
             user.as_ref(),
             Create {
@@ -84,7 +88,7 @@ impl Site {
                 listed: body.listed,
                 user_name: body.user_name,
                 request: body.request,
-                from,
+                from: asked.from,
             },
         )?;
         self.seated(Call::Create, asked, taken, body.room_password)
@@ -98,7 +102,7 @@ impl Site {
             password: body.room_password.as_deref(),
             name: body.user_name,
             request: body.request,
-            from: asked.conn.peer().ip(),
+            from: asked.from,
         };
         let taken = self.calls.take_seat(user.as_ref(), join)?;
         self.seated(Call::Join, asked, taken, body.room_password)

@@ -12,6 +12,7 @@ pub use write::Checkpointer;
 
 use std::fs::{File, TryLockError};
 use std::net::IpAddr;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -66,9 +67,34 @@ pub struct Loaded {
 /// The writing side. Only the scribe has it.
 pub struct Store {
     db: Connection,
-    /// Holds the lock against a second parlor. Dropped after `db`: closing any descriptor of the
-    /// file earlier would drop SQLite's own POSIX locks on it.
-    _lock: Option<File>,
+    /// None: memory. Dropped after `db`: closing any descriptor of the file earlier would drop
+    /// SQLite's own POSIX locks on it.
+    file: Option<Locked>,
+}
+
+/// The database's file: its lock against a second parlor, and where it is to be.
+struct Locked {
+    path: PathBuf,
+    /// Device and inode.
+    place: (u64, u64),
+    _lock: File,
+}
+
+impl Locked {
+    fn new(path: &Path, lock: File) -> Result<Locked, String> {
+        let place = lock.metadata().map(|m| (m.dev(), m.ino()));
+        Ok(Locked {
+            path: path.to_owned(),
+            place: place.map_err(|e| format!("cannot look at {}: {e}", path.display()))?,
+            _lock: lock,
+        })
+    }
+
+    /// Whether the file is still what its name stands for. SQLite would go on writing to one that
+    /// was deleted, and all would be gone with the process.
+    fn is_in_place(&self) -> bool {
+        std::fs::metadata(&self.path).is_ok_and(|m| (m.dev(), m.ino()) == self.place)
+    }
 }
 
 /// How to open one more connection to the same database.
@@ -138,7 +164,7 @@ pub struct Opened {
     source: Source,
     db: Connection,
     is_new: bool,
-    lock: Option<File>,
+    lock: Option<Locked>,
     durability: Durability,
 }
 
@@ -146,7 +172,10 @@ pub struct Opened {
 /// out.
 pub fn open(data: &Data, durability: Durability) -> Result<Opened, String> {
     let (name, lock) = match data {
-        Data::File(path) => (path.display().to_string(), Some(lock(path)?)),
+        Data::File(path) => {
+            let locked = Locked::new(path, lock(path)?)?;
+            (path.display().to_string(), Some(locked))
+        }
         Data::Memory => ("memory".into(), None),
     };
     let source = Source::new(data, durability);
@@ -182,7 +211,7 @@ impl Opened {
             if is_new {
                 create(&db)?;
             }
-            let store = Store { db, _lock: lock };
+            let store = Store { db, file: lock };
             let epoch = store.begin(durability, new_epoch)?;
             // Until here with full durability: the mark must not be lost.
             source.relax(&store.db)?;

@@ -34,6 +34,7 @@ impl Store {
         let run = || {
             self.open()?;
             write(self)?;
+            self.check_place()?;
             self.run("COMMIT", []).map(|_| ())
         };
         let outcome = run();
@@ -41,6 +42,16 @@ impl Store {
             self.release();
         }
         outcome
+    }
+
+    /// Whether the file is where it was opened, or the error that a commit would be.
+    pub fn check_place(&self) -> rusqlite::Result<()> {
+        if self.file.as_ref().is_none_or(|file| file.is_in_place()) {
+            return Ok(());
+        }
+        let moved = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_READONLY_DBMOVED);
+        let why = "its file was deleted, moved or replaced; put it back".to_owned();
+        Err(rusqlite::Error::SqliteFailure(moved, Some(why)))
     }
 
     /// Opens a transaction, unless one is open.

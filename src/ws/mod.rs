@@ -34,9 +34,8 @@ const MAX_UNANSWERED: usize = 32;
 /// One page of the past, in memory and in the socket's queue, with room for what is live.
 const PAGE_BYTES: usize = 128 * 1024;
 
-/// One connection that asked for `/ws`, until it is over.
-pub fn serve(calls: &Calls, conn: Conn, request: Request) {
-    let from = conn.peer().ip();
+/// One connection that asked for `/ws`, until it is over; `from` is who the limits count.
+pub fn serve(calls: &Calls, conn: Conn, request: Request, from: IpAddr) {
     upgrade(conn, request, |socket, reader| {
         let seat = calls.hub.attach(socket);
         log::debug!("connected from {from}");

@@ -8,7 +8,7 @@ use std::io::{Read, Write, stdin, stdout};
 use std::net::TcpListener;
 use std::sync::Arc;
 
-use parlor::door::{Caps, Conn, Door, Kind};
+use parlor::door::{Caps, Conn, Door, Kind, Proxies};
 use parlor::http::refuse;
 use parlor::hub::socket::{Close, Socket, text_frame};
 use parlor::ws::{self, Pipe, Talk};
@@ -21,7 +21,7 @@ const CONNECTIONS: usize = 64;
 
 fn main() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let caps = Caps::new(CONNECTIONS, CONNECTIONS);
+    let caps = Caps::new(CONNECTIONS, CONNECTIONS, Proxies::default());
     let door = Door::open(listener, Kind::Ws, caps, refuse, Arc::new(serve)).expect("a door");
     println!("{}", door.address());
     stdout().flush().expect("somebody who reads");

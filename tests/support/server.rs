@@ -174,6 +174,15 @@ impl Server {
         assert_eq!(status.code(), Some(0), "exit code after SIGTERM ({status})");
     }
 
+    /// Waits until it has ended by itself.
+    pub fn ended(&mut self) -> ExitStatus {
+        let status = self.process.wait(DEADLINE);
+        let status = status.unwrap_or_else(|| panic!("parlor did not end within {DEADLINE:?}"));
+        // All that it said has come.
+        self.process.exit(status);
+        status
+    }
+
     /// SIGKILL.
     pub fn kill(&mut self) {
         self.process.kill();
