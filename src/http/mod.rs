@@ -119,23 +119,36 @@ fn allowed(route: &Route) -> &'static str {
 
 /// One connection, until it is over or becomes a WebSocket.
 pub fn serve(site: &Arc<Site>, mut conn: Conn) {
+    if let Some(request) = answer_all(site, &mut conn) {
+        let from = site.from(&conn, &request);
+        ws::serve(&site.calls, conn, request, from);
+    }
+}
+
+/// Answers until it is over; or the request to become a WebSocket. Not inlined: a WebSocket's thread
+/// would keep the stack that it has touched.
+#[inline(never)]
+fn answer_all(site: &Arc<Site>, conn: &mut Conn) -> Option<Request> {
     while let Some(request) = conn.next() {
         let route = route(conn.kind(), &request.path);
         if matches!(route, Some(Route::Ws)) && request.method == Method::Get {
-            let from = site.from(&conn, &request);
-            return ws::serve(&site.calls, conn, request, from);
+            return Some(request);
         }
-        let served = survive(|| site.handle(&conn, &request, route));
+        let served = survive(|| site.handle(conn, &request, route));
         match conn.answer(&request, served.answer) {
             Ok(keep) => {
                 served.drain.into_iter().for_each(Drain::handed);
                 if !keep {
-                    return;
+                    return None;
                 }
             }
-            Err(e) => return log::debug!("the answer did not get through: {e}"),
+            Err(e) => {
+                log::debug!("the answer did not get through: {e}");
+                return None;
+            }
         }
     }
+    None
 }
 
 /// A panic costs its request a 500, and nobody else anything.

@@ -111,8 +111,9 @@ fn no_such_user_and_a_wrong_password_look_the_same_and_take_as_long() {
     }
     there.sort();
     nobody.sort();
-    let [there, nobody] = [there, nobody].map(|times| times[TRIES / 2].as_secs_f64());
-    println!("medians: wrong password {there} s, no such user {nobody} s");
+    // The quickest of each: what else the machine does makes others slow.
+    let [there, nobody] = [there, nobody].map(|times| times[0].as_secs_f64());
+    println!("quickest: wrong password {there} s, no such user {nobody} s");
     assert!(
         (0.5..2.0).contains(&(there / nobody)),
         "{there} s and {nobody} s tell them apart"
