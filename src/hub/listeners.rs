@@ -312,7 +312,10 @@ impl Attached<'_> {
                 table.halls.entry(room.no).or_default().add(&ear);
             }
         }
-        table.person(user).ears.push(ear);
+        let ears = &mut table.person(user).ears;
+        // Most have one.
+        ears.reserve_exact(1);
+        ears.push(ear);
         table.come(user, now);
         self.user = Some(user);
         Ok(seated)

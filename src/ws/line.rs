@@ -20,7 +20,7 @@ use crate::hub::socket::{Close, SEND_BUFFER, Socket};
 /// A frame and a message: PROTOCOL.md, Limits.
 const MAX_FRAME: usize = 64 * 1024;
 /// tungstenite allocates it for each socket at once; a chat message fits.
-const READ_BUFFER: usize = 2 * 1024;
+const READ_BUFFER: usize = 1024;
 /// All attempts to say who one is share this.
 const AUTH_DEADLINE: Duration = Duration::from_secs(10);
 /// For the handshake's answer, a few hundred bytes.
@@ -85,7 +85,9 @@ fn open(mut conn: Conn, request: Request) -> Option<(Arc<Socket>, Reader, Place)
         }
     };
     let name = conn.name().to_owned();
-    let (stream, rest, place) = conn.into_parts();
+    let (stream, mut rest, place) = conn.into_parts();
+    // tungstenite goes on with this buffer, whatever its size.
+    rest.shrink_to_fit();
     if let Err(e) = welcome(&stream, &response) {
         log::debug!("the handshake did not get through: {e}");
         return None;
