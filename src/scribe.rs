@@ -16,7 +16,7 @@ use crate::clock;
 use crate::hub::{Hub, Settled, Slot, Waiter};
 use crate::model::*;
 use crate::rooms::Rooms;
-use crate::store::{Checkpointer, Source, Store};
+use crate::store::{Checkpointer, Copying, Source, Store};
 
 /// Commands that may wait. What finds it full is refused: a second of work for a slow card.
 const MAX_WAITING: usize = 4_096;
@@ -36,8 +36,12 @@ const MAX_CLOCK_JUMP: Duration = Duration::from_secs(3600);
 const CHECKPOINT_PAGES: usize = 4_000;
 /// A quiet server copies it all, so that what was deleted is overwritten in the file as well.
 const CHECKPOINT_QUIET: Duration = Duration::from_secs(60);
-/// Pages in the log past which writers wait for the copying: 64 MiB.
-const CHECKPOINT_HARD: i64 = 16_384;
+/// Pages in the log past which the scribe waits until it is copied: 32 MiB.
+const CHECKPOINT_HARD: i64 = 8_192;
+/// As many may be left for that: a few milliseconds.
+const COPY_WHILE_WAITING: i64 = 256;
+/// Copyings until it is done with whatever is left.
+const COPY_ROUNDS: usize = 8;
 /// How long a caller waits for the scribe before it says "not confirmed".
 const PATIENCE: Duration = Duration::from_secs(60);
 /// `healthz` gives up on the scribe after this.
@@ -180,9 +184,9 @@ impl Scribe {
     }
 }
 
-/// The checkpointer's thread: it takes wishes (true: a hard one) until there is nobody to wish.
+/// The checkpointer's thread: it takes wishes until there is nobody to wish.
 struct Checkpoints {
-    wishes: Sender<bool>,
+    wishes: Sender<Copying>,
     thread: JoinHandle<()>,
 }
 
@@ -288,7 +292,7 @@ impl Work {
         let job = self.inbox.recv_deadline(until);
         if job.is_err() && quiet == Some(until) {
             self.tidy();
-            self.checkpoint(true);
+            self.checkpoint(Copying::Truncate);
         }
         job.ok()
     }
@@ -383,12 +387,12 @@ impl Work {
         (self.keep.days > 0 && jump < MAX_CLOCK_JUMP.as_nanos()).then(|| now - age)
     }
 
-    fn checkpoint(&mut self, hard: bool) {
+    fn checkpoint(&mut self, how: Copying) {
         self.pages = 0;
         self.busy = Instant::now();
         if let Some(checkpoints) = &self.checkpoints {
             // Full: one is waiting already.
-            let _ = checkpoints.wishes.try_send(hard);
+            let _ = checkpoints.wishes.try_send(how);
         }
     }
 
@@ -453,7 +457,7 @@ impl Work {
         self.hub
             .publish(decided.into_iter().map(|(_, settled)| settled).collect());
         if self.pages >= CHECKPOINT_PAGES {
-            self.checkpoint(false);
+            self.checkpoint(Copying::Passive);
         }
     }
 
@@ -515,6 +519,26 @@ fn deletes(event: &Event) -> bool {
     }
 }
 
+/// Copies the log. Where it is written to all the time it never comes to its end by itself: then
+/// the scribe waits for the last few pages, and it begins anew.
+fn copy(checkpointer: &Checkpointer, how: Copying) -> rusqlite::Result<()> {
+    let mut log = checkpointer.run(how)?;
+    if how != Copying::Passive {
+        return Ok(());
+    }
+    // Each time less was written meanwhile.
+    for _ in 0..COPY_ROUNDS {
+        if log.left <= COPY_WHILE_WAITING {
+            break;
+        }
+        log = checkpointer.run(Copying::Passive)?;
+    }
+    if log.pages > CHECKPOINT_HARD {
+        checkpointer.run(Copying::Restart)?;
+    }
+    Ok(())
+}
+
 /// Copies the write-ahead log on a thread of its own, which ends when the scribe does. Memory
 /// needs none.
 fn start_checkpointer(source: &Source) -> Result<Option<Checkpoints>, String> {
@@ -525,16 +549,9 @@ fn start_checkpointer(source: &Source) -> Result<Option<Checkpoints>, String> {
         .map_err(|e| format!("cannot open the database a second time: {e}"))?;
     let (wishes, wished) = bounded(1);
     let run = move || {
-        for mut hard in wished {
-            loop {
-                match checkpointer.run(hard) {
-                    Ok(left) if left > CHECKPOINT_HARD && !hard => hard = true,
-                    Ok(_) => break,
-                    Err(e) => {
-                        log::warn!("the write-ahead log was not copied: {e}");
-                        break;
-                    }
-                }
+        for how in wished {
+            if let Err(e) = copy(&checkpointer, how) {
+                log::warn!("the write-ahead log was not copied: {e}");
             }
         }
     };

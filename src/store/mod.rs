@@ -8,7 +8,7 @@ mod rows;
 mod write;
 
 pub use read::{Readers, Span};
-pub use write::Checkpointer;
+pub use write::{Checkpointer, Copying};
 
 use std::fs::{File, TryLockError};
 use std::net::IpAddr;

@@ -338,14 +338,38 @@ impl Checkpointer {
         Ok(Checkpointer { db })
     }
 
-    /// Copies what it can without making anybody wait; with `hard`, waits for readers and makes
-    /// the scribe wait, and the log starts anew.
-    /// How many pages the log held.
-    pub fn run(&self, hard: bool) -> rusqlite::Result<i64> {
-        let sql = match hard {
-            true => "PRAGMA wal_checkpoint(TRUNCATE)",
-            false => "PRAGMA wal_checkpoint(PASSIVE)",
+    /// Copies the log, and says how it stands then.
+    pub fn run(&self, how: Copying) -> rusqlite::Result<Log> {
+        let sql = match how {
+            Copying::Passive => "PRAGMA wal_checkpoint(PASSIVE)",
+            Copying::Restart => "PRAGMA wal_checkpoint(RESTART)",
+            Copying::Truncate => "PRAGMA wal_checkpoint(TRUNCATE)",
         };
-        self.db.query_row(sql, [], |row| row.get(1))
+        self.db.query_row(sql, [], |row| {
+            let (pages, copied): (i64, i64) = (row.get(1)?, row.get(2)?);
+            Ok(Log {
+                pages,
+                left: pages - copied,
+            })
+        })
     }
+}
+
+/// How the write-ahead log is copied.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Copying {
+    /// What can be without making anybody wait.
+    Passive,
+    /// All of it, while the scribe waits; then the log is written from its beginning again.
+    Restart,
+    /// The same, and the file is emptied.
+    Truncate,
+}
+
+/// The write-ahead log after a copying, in pages.
+#[derive(Clone, Copy, Debug)]
+pub struct Log {
+    pub pages: i64,
+    /// Written meanwhile, and not copied.
+    pub left: i64,
 }
