@@ -39,7 +39,7 @@ const CHECKPOINT_QUIET: Duration = Duration::from_secs(60);
 /// Pages in the log past which the scribe waits until it is copied: 32 MiB.
 const CHECKPOINT_HARD: i64 = 8_192;
 /// As many may be left for that: a few milliseconds.
-const COPY_WHILE_WAITING: i64 = 256;
+const COPY_WHILE_WAITING: i64 = 512;
 /// Copyings until it is done with whatever is left.
 const COPY_ROUNDS: usize = 8;
 /// How long a caller waits for the scribe before it says "not confirmed".

@@ -34,6 +34,14 @@ const PREPARED: usize = 64;
 const CACHE_KIB: i64 = 8 * 1024;
 /// How long a statement waits for another connection's lock (a checkpoint, or memory mode's).
 const LOCK_WAIT: Duration = Duration::from_secs(5);
+/// How often it looks. SQLite's own handler soon sleeps 10 ms and more, for a lock held for three.
+const LOCK_POLL: Duration = Duration::from_micros(500);
+
+/// Asked by SQLite for the n-th time whether to try again.
+fn wait_for_lock(times: i32) -> bool {
+    std::thread::sleep(LOCK_POLL);
+    LOCK_POLL * times.unsigned_abs() < LOCK_WAIT
+}
 
 /// Where the data is kept.
 #[derive(Clone, Debug, PartialEq)]
@@ -131,8 +139,8 @@ impl Source {
         if self.memory {
             flags |= OpenFlags::SQLITE_OPEN_URI;
         }
-        let db = Connection::open_with_flags(&self.uri, flags)?;
-        db.busy_timeout(LOCK_WAIT)?;
+        let mut db = Connection::open_with_flags(&self.uri, flags)?;
+        db.busy_handler(Some(wait_for_lock))?;
         db.set_prepared_statement_cache_capacity(PREPARED);
         Ok(db)
     }
