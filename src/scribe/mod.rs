@@ -4,6 +4,11 @@
 //! applies each on its own table, writes all events as one transaction, and only then hands them
 //! to the hub. Knows no socket and no JSON.
 
+mod checkpoints;
+mod prune;
+
+pub use prune::Keep;
+
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -16,7 +21,8 @@ use crate::clock;
 use crate::hub::{Hub, Settled, Slot, Waiter};
 use crate::model::*;
 use crate::rooms::Rooms;
-use crate::store::{Checkpointer, Copying, Source, Store};
+use crate::store::{Copying, Source, Store};
+use checkpoints::Checkpoints;
 
 /// Commands that may wait. What finds it full is refused: a second of work for a slow card.
 const MAX_WAITING: usize = 4_096;
@@ -24,24 +30,13 @@ const MAX_WAITING: usize = 4_096;
 const MAX_BATCH: usize = 1_024;
 /// While the disk takes no commits, it is tried this often.
 const PROBE_EVERY: Duration = Duration::from_secs(1);
-/// Rows deleted between two batches: about a millisecond.
-const PRUNE_ROWS: usize = 100;
 /// How often all rooms are looked through for what is no longer to be kept.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
-/// If the time of day moved this much against the clock that does not jump, `--keep-days` waits
-/// for the next start: a Pi that believes in another year must not throw everything away.
-const MAX_CLOCK_JUMP: Duration = Duration::from_secs(3600);
 /// Pages written, near enough, until the write-ahead log is copied into the database: 16 MiB. A page
 /// written many times meanwhile is copied once, and each copying takes the disk from the scribe.
 const CHECKPOINT_PAGES: usize = 4_000;
 /// A quiet server copies it all, so that what was deleted is overwritten in the file as well.
 const CHECKPOINT_QUIET: Duration = Duration::from_secs(60);
-/// Pages in the log past which the scribe waits until it is copied: 32 MiB.
-const CHECKPOINT_HARD: i64 = 8_192;
-/// As many may be left for that: a few milliseconds.
-const COPY_WHILE_WAITING: i64 = 512;
-/// Copyings until it is done with whatever is left.
-const COPY_ROUNDS: usize = 8;
 /// How long a caller waits for the scribe before it says "not confirmed".
 const PATIENCE: Duration = Duration::from_secs(60);
 /// `healthz` gives up on the scribe after this.
@@ -97,15 +92,6 @@ impl Desk {
     }
 }
 
-/// What is kept of each room; 0 is all.
-#[derive(Clone, Copy, Debug)]
-pub struct Keep {
-    /// The newest entries.
-    pub messages: u64,
-    /// Entries that are not older.
-    pub days: u32,
-}
-
 /// The running scribe.
 pub struct Scribe {
     pub desk: Desk,
@@ -123,7 +109,7 @@ impl Scribe {
         keep: Keep,
     ) -> Result<Scribe, String> {
         let (jobs, inbox) = bounded(MAX_WAITING);
-        let checkpoints = start_checkpointer(source)?;
+        let checkpoints = checkpoints::start(source)?;
         let mut work = Work {
             store,
             rooms,
@@ -182,12 +168,6 @@ impl Scribe {
         }
         ended
     }
-}
-
-/// The checkpointer's thread: it takes wishes until there is nobody to wish.
-struct Checkpoints {
-    wishes: Sender<Copying>,
-    thread: JoinHandle<()>,
 }
 
 struct Work {
@@ -328,65 +308,6 @@ impl Work {
         }
     }
 
-    /// One small step of throwing away.
-    fn prune(&mut self) {
-        if self.clearing {
-            match self.store.clear_ended(PRUNE_ROWS) {
-                Ok(more) => {
-                    self.clearing = more;
-                    self.pages += usize::from(more);
-                }
-                Err(e) => self.fail(&e),
-            }
-            return;
-        }
-        let Some(&no) = self.sweep.front() else {
-            return;
-        };
-        match self.prunable(no) {
-            Ok(Some(floor)) => {
-                let act = Act::Prune { room: no, floor };
-                self.settle(vec![(
-                    Command {
-                        now: clock::now(),
-                        act,
-                    },
-                    Waiter::Nobody,
-                )]);
-            }
-            Ok(None) => drop(self.sweep.pop_front()),
-            Err(e) => self.fail(&e),
-        }
-    }
-
-    /// Up to where the next step prunes a room.
-    fn prunable(&self, no: RoomNo) -> rusqlite::Result<Option<Place>> {
-        let Some(room) = self.rooms.room(no) else {
-            return Ok(None);
-        };
-        let step = room.floor + PRUNE_ROWS as u64;
-        let by_count = match self.keep.messages {
-            0 => 0,
-            keep => room.last.saturating_sub(keep).min(step),
-        };
-        let by_age = match self.oldest() {
-            None => None,
-            Some(oldest) => self.store.old_until(no, room.floor, oldest, PRUNE_ROWS)?,
-        };
-        let floor = by_age.unwrap_or(0).max(by_count);
-        Ok((floor > room.floor).then_some(floor))
-    }
-
-    /// What was sent before is too old; None if everything is young enough, or nobody knows.
-    fn oldest(&self) -> Option<Nanos> {
-        let (start, began) = self.started;
-        let now = clock::now();
-        let passed = start.elapsed().as_nanos() as i128;
-        let jump = (i128::from(now) - i128::from(began) - passed).unsigned_abs();
-        let age = i64::from(self.keep.days) * 24 * 3600 * SECOND;
-        (self.keep.days > 0 && jump < MAX_CLOCK_JUMP.as_nanos()).then(|| now - age)
-    }
-
     fn checkpoint(&mut self, how: Copying) {
         self.pages = 0;
         self.busy = Instant::now();
@@ -517,48 +438,4 @@ fn deletes(event: &Event) -> bool {
         Event::Entry(entry) => matches!(entry.body, Body::Edited { .. } | Body::Deleted { .. }),
         _ => false,
     }
-}
-
-/// Copies the log. Where it is written to all the time it never comes to its end by itself: then
-/// the scribe waits for the last few pages, and it begins anew.
-fn copy(checkpointer: &Checkpointer, how: Copying) -> rusqlite::Result<()> {
-    let mut log = checkpointer.run(how)?;
-    if how != Copying::Passive {
-        return Ok(());
-    }
-    // Each time less was written meanwhile.
-    for _ in 0..COPY_ROUNDS {
-        if log.left <= COPY_WHILE_WAITING {
-            break;
-        }
-        log = checkpointer.run(Copying::Passive)?;
-    }
-    if log.pages > CHECKPOINT_HARD {
-        checkpointer.run(Copying::Restart)?;
-    }
-    Ok(())
-}
-
-/// Copies the write-ahead log on a thread of its own, which ends when the scribe does. Memory
-/// needs none.
-fn start_checkpointer(source: &Source) -> Result<Option<Checkpoints>, String> {
-    if source.is_memory() {
-        return Ok(None);
-    }
-    let checkpointer = Checkpointer::new(source)
-        .map_err(|e| format!("cannot open the database a second time: {e}"))?;
-    let (wishes, wished) = bounded(1);
-    let run = move || {
-        for how in wished {
-            if let Err(e) = copy(&checkpointer, how) {
-                log::warn!("the write-ahead log was not copied: {e}");
-            }
-        }
-    };
-    let thread = thread::Builder::new()
-        .name("checkpointer".into())
-        .stack_size(STACK)
-        .spawn(run);
-    let thread = thread.map_err(|e| format!("cannot start the checkpointer's thread: {e}"))?;
-    Ok(Some(Checkpoints { wishes, thread }))
 }

@@ -1,0 +1,64 @@
+//! Copies the write-ahead log into the database, on a thread of its own.
+
+use std::thread::{self, JoinHandle};
+
+use crossbeam_channel::{Sender, bounded};
+
+use super::STACK;
+use crate::store::{Checkpointer, Copying, Source};
+
+/// Pages in the log past which the scribe waits until it is copied: 32 MiB.
+const CHECKPOINT_HARD: i64 = 8_192;
+/// As many may be left for that: a few milliseconds.
+const COPY_WHILE_WAITING: i64 = 512;
+/// Copyings until it is done with whatever is left.
+const COPY_ROUNDS: usize = 8;
+/// The checkpointer's thread: it takes wishes until there is nobody to wish.
+pub(super) struct Checkpoints {
+    pub(super) wishes: Sender<Copying>,
+    pub(super) thread: JoinHandle<()>,
+}
+
+/// Copies the log. Where it is written to all the time it never comes to its end by itself: then
+/// the scribe waits for the last few pages, and it begins anew.
+fn copy(checkpointer: &Checkpointer, how: Copying) -> rusqlite::Result<()> {
+    let mut log = checkpointer.run(how)?;
+    if how != Copying::Passive {
+        return Ok(());
+    }
+    // Each time less was written meanwhile.
+    for _ in 0..COPY_ROUNDS {
+        if log.left <= COPY_WHILE_WAITING {
+            break;
+        }
+        log = checkpointer.run(Copying::Passive)?;
+    }
+    if log.pages > CHECKPOINT_HARD {
+        checkpointer.run(Copying::Restart)?;
+    }
+    Ok(())
+}
+
+/// Copies the write-ahead log on a thread of its own, which ends when the scribe does. Memory
+/// needs none.
+pub(super) fn start(source: &Source) -> Result<Option<Checkpoints>, String> {
+    if source.is_memory() {
+        return Ok(None);
+    }
+    let checkpointer = Checkpointer::new(source)
+        .map_err(|e| format!("cannot open the database a second time: {e}"))?;
+    let (wishes, wished) = bounded(1);
+    let run = move || {
+        for how in wished {
+            if let Err(e) = copy(&checkpointer, how) {
+                log::warn!("the write-ahead log was not copied: {e}");
+            }
+        }
+    };
+    let thread = thread::Builder::new()
+        .name("checkpointer".into())
+        .stack_size(STACK)
+        .spawn(run);
+    let thread = thread.map_err(|e| format!("cannot start the checkpointer's thread: {e}"))?;
+    Ok(Some(Checkpoints { wishes, thread }))
+}

@@ -1,0 +1,83 @@
+//! Throws away what is no longer to be kept, in small steps between two batches.
+
+use std::time::Duration;
+
+use super::Work;
+use crate::clock;
+use crate::hub::Waiter;
+use crate::model::*;
+
+/// Rows deleted between two batches: about a millisecond.
+const PRUNE_ROWS: usize = 100;
+/// If the time of day moved this much against the clock that does not jump, `--keep-days` waits
+/// for the next start: a Pi that believes in another year must not throw everything away.
+const MAX_CLOCK_JUMP: Duration = Duration::from_secs(3600);
+/// What is kept of each room; 0 is all.
+#[derive(Clone, Copy, Debug)]
+pub struct Keep {
+    /// The newest entries.
+    pub messages: u64,
+    /// Entries that are not older.
+    pub days: u32,
+}
+
+impl Work {
+    /// One small step of throwing away.
+    pub(super) fn prune(&mut self) {
+        if self.clearing {
+            match self.store.clear_ended(PRUNE_ROWS) {
+                Ok(more) => {
+                    self.clearing = more;
+                    self.pages += usize::from(more);
+                }
+                Err(e) => self.fail(&e),
+            }
+            return;
+        }
+        let Some(&no) = self.sweep.front() else {
+            return;
+        };
+        match self.prunable(no) {
+            Ok(Some(floor)) => {
+                let act = Act::Prune { room: no, floor };
+                self.settle(vec![(
+                    Command {
+                        now: clock::now(),
+                        act,
+                    },
+                    Waiter::Nobody,
+                )]);
+            }
+            Ok(None) => drop(self.sweep.pop_front()),
+            Err(e) => self.fail(&e),
+        }
+    }
+
+    /// Up to where the next step prunes a room.
+    fn prunable(&self, no: RoomNo) -> rusqlite::Result<Option<Place>> {
+        let Some(room) = self.rooms.room(no) else {
+            return Ok(None);
+        };
+        let step = room.floor + PRUNE_ROWS as u64;
+        let by_count = match self.keep.messages {
+            0 => 0,
+            keep => room.last.saturating_sub(keep).min(step),
+        };
+        let by_age = match self.oldest() {
+            None => None,
+            Some(oldest) => self.store.old_until(no, room.floor, oldest, PRUNE_ROWS)?,
+        };
+        let floor = by_age.unwrap_or(0).max(by_count);
+        Ok((floor > room.floor).then_some(floor))
+    }
+
+    /// What was sent before is too old; None if everything is young enough, or nobody knows.
+    fn oldest(&self) -> Option<Nanos> {
+        let (start, began) = self.started;
+        let now = clock::now();
+        let passed = start.elapsed().as_nanos() as i128;
+        let jump = (i128::from(now) - i128::from(began) - passed).unsigned_abs();
+        let age = i64::from(self.keep.days) * 24 * 3600 * SECOND;
+        (self.keep.days > 0 && jump < MAX_CLOCK_JUMP.as_nanos()).then(|| now - age)
+    }
+}
