@@ -3,11 +3,11 @@
 
 mod logging;
 
-use std::env;
 use std::io::{self, Write as _};
 use std::process::{self, ExitCode};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
+use std::{env, fs};
 
 use parlor::cli::{self, Config, Exit};
 use parlor::server;
@@ -36,7 +36,7 @@ fn main() -> ExitCode {
 /// Serves until a signal asks to stop.
 fn serve(config: Config) -> Result<(), String> {
     logging::start(config.log);
-    raise_open_files(config.max_connections);
+    look_at_limits(config.max_connections);
     // Before the server: a signal during the start is not lost, and stopping needs no new thread.
     let asked_to_stop = signals().map_err(|why| format!("cannot listen for signals: {why}"))?;
     let server = server::start(config)?;
@@ -68,15 +68,52 @@ fn signals() -> io::Result<Receiver<()>> {
     Ok(asked)
 }
 
-/// Each connection is an open file, and many systems allow 1,024 until a program asks for more.
-fn raise_open_files(connections: usize) {
-    match rlimit::increase_nofile_limit(u64::MAX) {
-        Ok(limit) if limit < connections as u64 => {
+/// What parlor itself needs of files and threads, connections aside.
+const OWN_FILES: u64 = 64;
+const OWN_THREADS: u64 = 32;
+/// The maps of memory that a thread takes: its stack and the page that guards it, and as many for
+/// what it allocates. What the program itself has is less than `OWN_MAPS`.
+const MAPS_OF_A_THREAD: u64 = 4;
+const OWN_MAPS: u64 = 1_000;
+
+/// Each connection is an open file, and many systems allow 1,024 until a program asks for more; and
+/// a thread. Says which of the machine's limits is lower than what the flag allows.
+fn look_at_limits(connections: usize) {
+    let files = rlimit::increase_nofile_limit(u64::MAX);
+    let files = files.inspect_err(|why| log::warn!("the limit on open files stays: {why}"));
+    let read = |path| -> Option<u64> { fs::read_to_string(path).ok()?.trim().parse().ok() };
+    let maps = read("/proc/sys/vm/max_map_count");
+    let processes = rlimit::getrlimit(rlimit::Resource::NPROC).map(|(soft, _)| soft);
+    let threads = [
+        read("/proc/sys/kernel/threads-max"),
+        read("/sys/fs/cgroup/pids.max"),
+        processes.ok(),
+    ];
+    let threads = threads.into_iter().flatten().min();
+    let limits = [
+        ("open files (ulimit -n)", files.ok(), OWN_FILES, 1),
+        (
+            "threads (ulimit -u, kernel.threads-max, pids.max)",
+            threads,
+            OWN_THREADS,
+            1,
+        ),
+        (
+            "memory maps (vm.max_map_count)",
+            maps,
+            OWN_MAPS,
+            MAPS_OF_A_THREAD,
+        ),
+    ];
+    for (what, limit, own, each) in limits {
+        let Some(room) = limit.map(|limit| limit.saturating_sub(own) / each) else {
+            continue;
+        };
+        if room < connections as u64 {
             log::warn!(
-                "the system allows {limit} open files, fewer than the {connections} of --max-connections"
+                "the machine's limit on {what} is enough for {room} connections, fewer than the \
+                 {connections} of --max-connections: raise it, or lower the flag"
             );
         }
-        Ok(_) => {}
-        Err(why) => log::warn!("the limit on open files stays as it is: {why}"),
     }
 }

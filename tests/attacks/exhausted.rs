@@ -168,3 +168,14 @@ fn a_password_that_found_no_thread_to_be_hashed_on_can_be_tried_again() {
     account(&http, "Bea");
     log_in(&http, "Bea");
 }
+
+#[test]
+fn limits_of_the_machine_below_the_flag_are_said_at_start() {
+    let few = ["sh", "-c", "ulimit -n 100; exec \"$0\" \"$@\""];
+    let server = Server::start_under(&few, &["--data", "none", "--max-connections", "50"]);
+    let said = "open files (ulimit -n) is enough for 36 connections, fewer than the 50 of";
+    until("the log says so", || server.stderr().contains(said));
+    let server = Server::start_under(&few, &["--data", "none", "--max-connections", "30"]);
+    assert_eq!(server.client().get("/healthz").status, 200);
+    assert!(!server.stderr().contains("limit"), "{}", server.stderr());
+}
