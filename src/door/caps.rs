@@ -10,8 +10,7 @@ use super::Proxies;
 pub struct Caps {
     all: usize,
     per_network: usize,
-    /// Only `all` holds for these: whoever is behind one shares its address with everybody else
-    /// there, and over one connection many take turns.
+    /// Only `all` holds for these: over their connections many take turns (`Place::stand_for`).
     exempt: Proxies,
     counts: Mutex<Counts>,
 }
@@ -87,18 +86,42 @@ impl Place {
     pub fn number(&self) -> u64 {
         self.number
     }
+
+    /// Counts as a connection of `client` from here on, for whom a proxy speaks; false where that
+    /// one has as many as it may.
+    pub fn stand_for(&mut self, client: IpAddr) -> bool {
+        let network = network(client);
+        if network == self.network {
+            return true;
+        }
+        let mut counts = self.caps.lock();
+        let there = counts.by_network.get(&network).copied().unwrap_or(0);
+        if there >= self.caps.per_network && !self.caps.exempt.trusts(client) {
+            return false;
+        }
+        counts.leave(self.network);
+        counts.by_network.insert(network, there + 1);
+        self.network = network;
+        true
+    }
+}
+
+impl Counts {
+    fn leave(&mut self, network: IpAddr) {
+        if let Some(here) = self.by_network.get_mut(&network) {
+            *here -= 1;
+            if *here == 0 {
+                self.by_network.remove(&network);
+            }
+        }
+    }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
         let mut counts = self.caps.lock();
         counts.all -= 1;
-        if let Some(here) = counts.by_network.get_mut(&self.network) {
-            *here -= 1;
-            if *here == 0 {
-                counts.by_network.remove(&self.network);
-            }
-        }
+        counts.leave(self.network);
     }
 }
 
@@ -142,6 +165,22 @@ mod tests {
         let _other = caps.enter(ip("192.0.2.2")).unwrap();
         assert!(caps.enter(ip("192.0.2.2")).is_none());
         assert!(caps.enter(ip("192.0.2.1")).is_none(), "three in all");
+    }
+
+    #[test]
+    fn behind_a_proxy_each_client_has_its_own_cap() {
+        let proxy = ["192.0.2.1".parse().unwrap()].into_iter().collect();
+        let caps = Caps::new(5, 1, proxy);
+        let [mut one, mut two] = [(); 2].map(|()| caps.enter(ip("192.0.2.1")).unwrap());
+        assert!(one.stand_for(ip("198.51.100.7")));
+        assert!(one.stand_for(ip("198.51.100.7")), "as it does already");
+        assert!(!two.stand_for(ip("198.51.100.7")));
+        assert!(two.stand_for(ip("198.51.100.8")));
+        assert!(one.stand_for(ip("192.0.2.1")), "for the proxy itself");
+        assert!(two.stand_for(ip("198.51.100.7")));
+        drop((one, two));
+        assert!(caps.lock().by_network.is_empty());
+        assert_eq!(caps.count(), 0);
     }
 
     #[test]

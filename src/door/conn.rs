@@ -3,7 +3,7 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::mem::MaybeUninit;
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -106,6 +106,11 @@ impl Conn {
     /// Its thread's name: `http-7`, `ws-7`.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Counts as a connection of `client` from here on; false where that one has too many.
+    pub fn stand_for(&mut self, client: IpAddr) -> bool {
+        self.place.stand_for(client)
     }
 
     /// True once the door is closing. Whoever holds a request back (a long poll) should answer it

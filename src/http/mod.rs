@@ -131,12 +131,19 @@ pub fn serve(site: &Arc<Site>, mut conn: Conn) {
 fn answer_all(site: &Arc<Site>, conn: &mut Conn) -> Option<Request> {
     while let Some(request) = conn.next() {
         let route = route(conn.kind(), &request.path);
-        if matches!(route, Some(Route::Ws)) && request.method == Method::Get {
+        let from = site.from(conn, &request);
+        let served = if !conn.stand_for(from) {
+            crowded().into()
+        } else if matches!(route, Some(Route::Ws)) && request.method == Method::Get {
             return Some(request);
-        }
-        let served = survive(|| site.handle(conn, &request, route));
+        } else {
+            survive(|| site.handle(conn, &request, route))
+        };
         match conn.answer(&request, served.answer) {
             Ok(keep) => {
+                // Until the next request it stands for nobody but the proxy.
+                let peer = conn.peer().ip();
+                conn.stand_for(peer);
                 served.drain.into_iter().for_each(Drain::handed);
                 if !keep {
                     return None;
@@ -149,6 +156,12 @@ fn answer_all(site: &Arc<Site>, conn: &mut Conn) -> Option<Request> {
         }
     }
     None
+}
+
+/// For a proxy's client with too many connections: the door has let the proxy in.
+fn crowded() -> Answer {
+    let why = "There are too many connections from your address. Try again in a moment.";
+    refuse(503, why).with_header(header("Retry-After", "1"))
 }
 
 /// A panic costs its request a 500, and nobody else anything.

@@ -31,8 +31,6 @@ pub struct Delivery {
     /// In the order of the room; consecutive entries of one audience are together.
     parts: Vec<Part>,
     answers: Vec<(Turn, Arc<Socket>, Bytes)>,
-    /// Sockets that end with this, after its frames.
-    closing: Vec<(Arc<Socket>, Close)>,
     /// Deliveries to this room that were handed to a porter and have not arrived.
     under_way: Arc<AtomicUsize>,
     /// How many of them this one is.
@@ -64,7 +62,6 @@ impl Delivery {
             room,
             parts: vec![],
             answers: vec![],
-            closing: vec![],
             under_way,
             counted: 0,
         }
@@ -98,15 +95,10 @@ impl Delivery {
         self.answers.push((turn, socket, text_frame(frame)));
     }
 
-    pub fn close(&mut self, closing: &mut Vec<(Arc<Socket>, Close)>) {
-        self.closing.append(closing);
-    }
-
     /// What follows it in the same room is told with it.
     pub fn join(&mut self, next: Delivery) {
         next.parts.into_iter().for_each(|part| self.append(part));
         self.answers.extend(next.answers);
-        self.closing.extend(next.closing);
         self.counted += next.counted;
     }
 
@@ -136,14 +128,16 @@ impl Delivery {
         }
         let mut answered: Vec<u64> = own.keys().copied().collect();
         answered.sort_unstable();
+        // Of all parts: who gets something of its own gets it after them all, and nothing before.
+        let items = self.parts.iter().flat_map(|part| &part.items);
+        let mut authors: Vec<UserNo> = items.map(|item| item.entry.user).collect();
+        authors.sort_unstable();
+        authors.dedup();
         for Part { ears, items } in &self.parts {
             let items: Vec<_> = items
                 .iter()
                 .map(|item| (item, text_frame(wire::frame(&item.entry))))
                 .collect();
-            let mut authors: Vec<UserNo> = items.iter().map(|(item, _)| item.entry.user).collect();
-            authors.sort_unstable();
-            authors.dedup();
             // What everybody gets who said nothing in it, by version.
             let (mut plain, mut full) = (None, None);
             for group in ears.chunks(AT_ONCE) {
@@ -176,10 +170,19 @@ impl Delivery {
         for (_, socket, _) in &self.answers {
             socket.owed.fetch_sub(1, Ordering::SeqCst);
         }
-        for (socket, why) in self.closing {
-            socket.close(why);
-        }
         self.under_way.fetch_sub(self.counted, Ordering::Release);
+    }
+}
+
+/// Sockets that end with a batch, after everything that was to be told before: when the last who
+/// has something to tell lets go of this.
+pub struct Closing(pub Vec<(Arc<Socket>, Close)>);
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        for (socket, why) in &self.0 {
+            socket.close(*why);
+        }
     }
 }
 
@@ -194,4 +197,81 @@ fn joined<'a>(mut frames: impl Iterator<Item = &'a Bytes>) -> Bytes {
     let mut all = [first.as_ref(), second.as_ref()].concat();
     frames.for_each(|frame| all.extend_from_slice(frame));
     all.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Read;
+    use std::net::{TcpListener, TcpStream};
+    use std::time::Duration;
+
+    use crate::model::{Body, Message, TokenHash};
+    use uuid::Uuid;
+
+    fn ear(user: i64) -> (Ear, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let patience = Some(Duration::from_secs(10));
+        client.set_read_timeout(patience).unwrap();
+        let stream = Arc::new(listener.accept().unwrap().0);
+        let ear = Ear {
+            socket: Socket::new(user as u64, "ws-test", stream),
+            user: UserNo(user),
+            token: TokenHash([0; 32]),
+            v: 1,
+            behind: vec![],
+        };
+        (ear, client)
+    }
+
+    fn said(at: u64, user: i64) -> Arc<Entry> {
+        let message = Message {
+            uuid: Uuid::nil(),
+            text: "hello".into(),
+            reply: None,
+            modified: false,
+        };
+        Arc::new(Entry {
+            room: RoomNo(1),
+            at,
+            sent: 0,
+            user: UserNo(user),
+            user_id: Uuid::nil(),
+            name: "Ada".into(),
+            body: Body::Message(message),
+        })
+    }
+
+    /// The places of the frames that a client got.
+    fn places(mut client: TcpStream) -> Vec<u64> {
+        let mut all = String::new();
+        let mut bytes = vec![];
+        client.read_to_end(&mut bytes).unwrap();
+        all.push_str(&String::from_utf8_lossy(&bytes));
+        let ends = all
+            .match_indices(r#"},"at":"#)
+            .map(|(i, mark)| &all[i + mark.len()..]);
+        ends.map(|rest| rest[..rest.find('}').unwrap()].parse().unwrap())
+            .collect()
+    }
+
+    #[test]
+    fn an_author_hears_in_order_also_when_the_audience_changes_within_a_batch() {
+        let ((ada, adas), (bob, bobs)) = (ear(1), ear(2));
+        let both = Arc::new(vec![ada.clone(), bob.clone()]);
+        let later = Arc::new(vec![bob, ada]);
+        let mut delivery = Delivery::to(RoomNo(1), Arc::default());
+        // Ada speaks over HTTP, so that this socket of hers hears it.
+        delivery.add(1, said(1, 1), both.clone(), None);
+        delivery.add(2, said(2, 3), later.clone(), None);
+        delivery.add(3, said(3, 1), later, None);
+        let mut next = Delivery::to(RoomNo(1), Arc::default());
+        next.add(4, said(4, 2), both, None);
+        delivery.join(next);
+        delivery.run();
+        for client in [adas, bobs] {
+            assert_eq!(places(client), [1, 2, 3, 4]);
+        }
+    }
 }

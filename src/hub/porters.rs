@@ -4,12 +4,13 @@
 //! Knows deliveries; not who made them.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-use super::deliver::Delivery;
+use super::deliver::{Closing, Delivery};
 
 /// More than these only wait for one another: the kernel's work for a `send` is what takes time.
 const MAX_PORTERS: usize = 4;
@@ -23,6 +24,8 @@ const STACK: usize = 512 * 1024;
 
 enum Load {
     Tell(Delivery),
+    /// Let go of when all before it has arrived.
+    Hold(Arc<Closing>),
     /// Answered when all before it has arrived.
     Flush(Sender<()>),
 }
@@ -70,6 +73,14 @@ impl Porters {
         }
     }
 
+    /// Closes sockets when all that is on its way has arrived.
+    pub fn after_all(&self, closing: Closing) {
+        let closing = Arc::new(closing);
+        for loads in self.porters.iter().filter_map(|p| p.loads.as_ref()) {
+            let _ = loads.send(Load::Hold(closing.clone()));
+        }
+    }
+
     /// Waits until all has arrived, or the deadline.
     pub fn flush(&self, deadline: Instant) {
         for loads in self.porters.iter().filter_map(|p| p.loads.as_ref()) {
@@ -103,17 +114,19 @@ fn guard(inbox: Receiver<Load>) {
 fn carry_all(inbox: &Receiver<Load>) {
     while let Ok(first) = inbox.recv() {
         let mut rooms: Vec<Delivery> = vec![];
-        let mut flushed = vec![];
+        let (mut flushed, mut held) = (vec![], vec![]);
         for load in [first].into_iter().chain(inbox.try_iter()) {
             match load {
                 Load::Tell(next) => match rooms.iter_mut().find(|room| room.room == next.room) {
                     Some(room) => room.join(next),
                     None => rooms.push(next),
                 },
+                Load::Hold(closing) => held.push(closing),
                 Load::Flush(done) => flushed.push(done),
             }
         }
         rooms.into_iter().for_each(Delivery::run);
+        drop(held);
         for done in flushed {
             let _ = done.try_send(());
         }

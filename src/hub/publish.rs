@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::deliver::{Delivery, Turn};
+use super::deliver::{Closing, Delivery, Turn};
 use super::live::{Ear, NOTICES_KEPT, Person, Seat};
 use super::socket::{Close, Socket};
 use super::{Hub, Policy, Session, Table};
@@ -63,6 +63,7 @@ impl Hub {
     /// Called by the scribe alone: the order of calls is the order.
     pub fn publish(&self, batch: Vec<Settled>) {
         let mut rooms = Deliveries::default();
+        let mut closing = vec![];
         let mut turn = self.turns.fetch_add(batch.len() as Turn, Ordering::Relaxed);
         {
             let table = &mut *self.table();
@@ -71,7 +72,6 @@ impl Hub {
                     Waiter::Socket(socket, _) => Some(socket.id),
                     Waiter::Slot(_) | Waiter::Nobody => None,
                 };
-                let mut closing = vec![];
                 for event in &settled.events {
                     let published = table.publish(event, &self.policy, &mut closing);
                     if let Some((entry, ears)) = published {
@@ -79,8 +79,8 @@ impl Hub {
                         delivery.add(turn, entry, ears, origin);
                     }
                 }
-                if !closing.is_empty() || origin.is_some() {
-                    rooms.to(settled.room, table).close(&mut closing);
+                if origin.is_some() {
+                    rooms.to(settled.room, table);
                 }
                 turn += 1;
             }
@@ -104,6 +104,9 @@ impl Hub {
             } else {
                 self.porters.carry(delivery);
             }
+        }
+        if !closing.is_empty() {
+            self.porters.after_all(Closing(closing));
         }
     }
 }

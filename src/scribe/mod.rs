@@ -297,6 +297,8 @@ impl Work {
             log::error!("{reason}; nothing is accepted until it does");
         }
         self.failing = Some((reason, Instant::now() + PROBE_EVERY));
+        // If the log has lost its name, what it holds is to be in the file before all ends.
+        self.checkpoint(Copying::Passive);
     }
 
     /// When nobody waits: leaves nothing of what was deleted.

@@ -85,7 +85,14 @@ struct Locked {
     path: PathBuf,
     /// Device and inode.
     place: (u64, u64),
+    /// The same of the write-ahead log beside it, once there is one.
+    log: Option<(PathBuf, (u64, u64))>,
     _lock: File,
+}
+
+fn place_of(path: &Path) -> Option<(u64, u64)> {
+    let found = std::fs::metadata(path).ok()?;
+    Some((found.dev(), found.ino()))
 }
 
 impl Locked {
@@ -94,14 +101,25 @@ impl Locked {
         Ok(Locked {
             path: path.to_owned(),
             place: place.map_err(|e| format!("cannot look at {}: {e}", path.display()))?,
+            log: None,
             _lock: lock,
         })
+    }
+
+    /// To be called when the log has been written to.
+    fn note_log(&mut self) {
+        let mut path = self.path.clone().into_os_string();
+        path.push("-wal");
+        self.log = place_of(Path::new(&path)).map(|place| (path.into(), place));
     }
 
     /// Whether the file is still what its name stands for. SQLite would go on writing to one that
     /// was deleted, and all would be gone with the process.
     fn is_in_place(&self) -> bool {
-        std::fs::metadata(&self.path).is_ok_and(|m| (m.dev(), m.ino()) == self.place)
+        let mut files = [(&self.path, &self.place)]
+            .into_iter()
+            .chain(self.log.as_ref().map(|(path, place)| (path, place)));
+        files.all(|(path, place)| place_of(path) == Some(*place))
     }
 }
 
@@ -219,8 +237,9 @@ impl Opened {
             if is_new {
                 create(&db)?;
             }
-            let store = Store { db, file: lock };
+            let mut store = Store { db, file: lock };
             let epoch = store.begin(durability, new_epoch)?;
+            store.file.iter_mut().for_each(Locked::note_log);
             // Until here with full durability: the mark must not be lost.
             source.relax(&store.db)?;
             store.load(source, rules, epoch)

@@ -50,7 +50,9 @@ impl Store {
             return Ok(());
         }
         let moved = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_READONLY_DBMOVED);
-        let why = "its file was deleted, moved or replaced; put it back".to_owned();
+        let why = "its file or the log beside it (-wal) was deleted, moved or replaced; put it back, or stop \
+                   parlor, which copies what the log holds"
+            .to_owned();
         Err(rusqlite::Error::SqliteFailure(moved, Some(why)))
     }
 

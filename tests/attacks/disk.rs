@@ -224,3 +224,29 @@ fn a_damaged_page_of_history_is_refused_and_the_rest_goes_on() {
     assert_eq!(newest["data"][0]["content"], "after", "{newest}");
     assert!(!server.stderr().contains("panicked"));
 }
+
+#[test]
+fn a_log_deleted_under_a_running_parlor_is_told_and_what_it_held_is_saved() {
+    let mut server = Server::start(&[]);
+    let (ada, _, mut adas, _bobs) = class(&server);
+    assert_eq!(adas.say_as(&uuid(), ada.room, "acknowledged")["code"], 0);
+    for end in ["-wal", "-shm"] {
+        let mut file = server.data().into_os_string();
+        file.push(end);
+        std::fs::remove_file(file).expect("the file deleted");
+    }
+    until("healthz says so", || {
+        server.client().get("/healthz").status == 503
+    });
+    assert_eq!(adas.say_as(&uuid(), ada.room, "lost")["code"], 9);
+    until("what the log held is in the file", || {
+        let db = Connection::open(server.data()).expect("the file");
+        let sql = "SELECT count(*) FROM entries WHERE body LIKE '%acknowledged%'";
+        db.query_row(sql, [], |row| row.get::<_, i64>(0)) == Ok(1)
+    });
+    server.kill();
+    server.restart();
+    let ada = ada.via(&server.client()).with_token();
+    let kept = ada.fetch(json!({"after":0}))["data"].to_string();
+    assert!(kept.contains("acknowledged"), "{kept}");
+}
