@@ -28,6 +28,8 @@ pub const SEND_BUFFER: usize = 64 * 1024;
 const WRITE_DEADLINE: Duration = Duration::from_secs(30);
 /// Between our Close frame and the end of the connection, for the client's answer.
 const CLOSE_GRACE: Duration = Duration::from_secs(2);
+/// For a client that is closed for being slow to take what is under way and hear why.
+const FAREWELL_PATIENCE: Duration = Duration::from_secs(10);
 /// A writer thread runs one loop over bytes.
 const WRITER_STACK: usize = if cfg!(debug_assertions) {
     256 * 1024
@@ -117,8 +119,9 @@ struct Out {
     queued_bytes: usize,
     /// When the Close frame left, or nothing more can.
     closed: Option<Instant>,
-    /// What a writer thread still has to say before it ends.
+    /// What a writer thread still has to say before it ends, and since when.
     farewell: Option<Bytes>,
+    parting: Option<Instant>,
 }
 
 enum Line {
@@ -143,6 +146,7 @@ impl Socket {
                 queued_bytes: 0,
                 closed: None,
                 farewell: None,
+                parting: None,
             }),
             quiet: Condvar::new(),
             unanswered: AtomicUsize::new(0),
@@ -342,7 +346,10 @@ impl Socket {
         match line {
             Line::Closed => return,
             // The writer thread says it, between two chunks.
-            Line::Queued(_) => out.farewell = Some(why.frame()),
+            Line::Queued(_) => {
+                out.farewell = Some(why.frame());
+                out.parting = Some(Instant::now());
+            }
             Line::Held(_) | Line::Direct => {
                 let frame = why.frame();
                 let _ = self.send_now(&frame);
@@ -396,7 +403,11 @@ impl Socket {
         let since =
             |at: &AtomicU64| Duration::from_millis(age - at.load(Ordering::Relaxed).min(age));
         {
-            let out = self.out();
+            let mut out = self.out();
+            let since = out.parting.filter(|_| out.closed.is_none());
+            if since.is_some_and(|since| since.elapsed() > FAREWELL_PATIENCE) {
+                return self.abandon(&mut out);
+            }
             if let Some(closed) = out.closed {
                 if closed.elapsed() > CLOSE_GRACE {
                     let _ = self.stream.shutdown(Shutdown::Both);
