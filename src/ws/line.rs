@@ -63,7 +63,10 @@ pub fn upgrade_required() -> Answer {
 pub fn upgrade(conn: Conn, request: Request, talk: impl FnOnce(&Arc<Socket>, Reader)) {
     if let Some((socket, reader, place)) = open(conn, request) {
         // In a panic, too, the socket is closed, its writer thread joined, and the place given back.
-        let _finish = Finish(&socket, place);
+        let _finish = Finish {
+            socket: &socket,
+            _place: place,
+        };
         talk(&socket, reader);
     }
 }
@@ -107,11 +110,14 @@ fn open(mut conn: Conn, request: Request) -> Option<(Arc<Socket>, Reader, Place)
     Some((socket, Reader(Box::new(reader)), place))
 }
 
-struct Finish<'a>(&'a Socket, #[allow(dead_code, reason = "it is held")] Place);
+struct Finish<'a> {
+    socket: &'a Socket,
+    _place: Place,
+}
 
 impl Drop for Finish<'_> {
     fn drop(&mut self) {
-        self.0.finish();
+        self.socket.finish();
     }
 }
 
