@@ -366,6 +366,8 @@ impl Socket {
         out.line = Line::Closed;
         self.quiet.notify_all();
         out.closed.get_or_insert_with(Instant::now);
+        // With a reset: a client whose window is shut would hear of a FIN minutes later, if at all.
+        let _ = socket2::SockRef::from(&*self.stream).set_linger(Some(Duration::ZERO));
         let _ = self.stream.shutdown(Shutdown::Both);
     }
 
