@@ -1,8 +1,9 @@
-//! The one thread that changes anything that lasts.
+//! The one writer: nothing else changes anything that lasts.
 //!
-//! It drains its channel, completes commands with what the rules have forgotten, decides and
+//! It takes all that waits, completes commands with what the rules have forgotten, decides and
 //! applies each on its own table, writes all events as one transaction, and only then hands them
-//! to the hub. Knows no socket and no JSON.
+//! to the hub. Its thread does that for whatever is in its channel. Where nothing waits, the thread
+//! that brings a command takes the pen for it: nobody need be woken. Knows no socket and no JSON.
 
 mod checkpoints;
 mod prune;
@@ -11,11 +12,11 @@ pub use prune::Keep;
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+use crossbeam_channel::{Receiver, Select, Sender, TrySendError, bounded};
 
 use crate::clock;
 use crate::hub::{Hub, Settled, Slot, Waiter};
@@ -37,6 +38,9 @@ const SWEEP_EVERY: Duration = Duration::from_secs(60);
 const CHECKPOINT_PAGES: usize = 4_000;
 /// A quiet server copies it all, so that what was deleted is overwritten in the file as well.
 const CHECKPOINT_QUIET: Duration = Duration::from_secs(60);
+/// A commit that took longer shows a disk that connections should not wait for themselves: their
+/// pings would. The scribe's thread writes until it is quick again.
+const BRISK: Duration = Duration::from_millis(20);
 /// How long a caller waits for the scribe before it says "not confirmed".
 const PATIENCE: Duration = Duration::from_secs(60);
 /// `healthz` gives up on the scribe after this.
@@ -50,22 +54,39 @@ enum Job {
     Do(Box<Command>, Waiter),
     /// Answered after everything before it: Ok, or why the disk takes nothing.
     Probe(Sender<Result<(), String>>),
+    /// Somebody else had the pen, and there is something to be done later on.
+    Look,
     Stop,
+}
+
+/// What it takes to write; none when the database is closed. Whoever holds it is the scribe.
+#[derive(Clone)]
+struct Pen(Arc<Mutex<Option<Work>>>);
+
+impl Pen {
+    /// A panic with it ends the process: nobody finds it poisoned.
+    fn wait(&self) -> MutexGuard<'_, Option<Work>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Where commands are handed in.
 #[derive(Clone)]
 pub struct Desk {
     jobs: Sender<Job>,
+    pen: Pen,
 }
 
 impl Desk {
-    /// Hands in a command whose outcome reaches `waiter` through the hub.
-    /// Refused before it enters when too many wait.
+    /// Hands in a command whose outcome reaches `waiter` through the hub, maybe before this comes
+    /// back. Refused before it enters when too many wait.
     pub fn submit(&self, act: Act, waiter: Waiter) -> Result<(), Refusal> {
         let command = Command {
             now: clock::now(),
             act,
+        };
+        let Some((command, waiter)) = self.settle_here(command, waiter) else {
+            return Ok(());
         };
         self.jobs
             .try_send(Job::Do(Box::new(command), waiter))
@@ -73,6 +94,26 @@ impl Desk {
                 TrySendError::Full(_) => Refusal::Busy,
                 TrySendError::Disconnected(_) => Refusal::NotConfirmed,
             })
+    }
+
+    /// Settles a command in the caller's thread, if nothing waits; else gives it back. What is in
+    /// the channel leaves it only into the hands of who has the pen, so nothing is overtaken.
+    fn settle_here(&self, command: Command, waiter: Waiter) -> Option<(Command, Waiter)> {
+        // What nobody waits for may take its time.
+        if matches!(waiter, Waiter::Nobody) || !self.jobs.is_empty() {
+            return Some((command, waiter));
+        }
+        let mut pen = self.pen.0.try_lock().ok();
+        let work = pen.as_mut().and_then(|pen| pen.as_mut());
+        let Some(work) = work.filter(|work| work.brisk && self.jobs.is_empty()) else {
+            return Some((command, waiter));
+        };
+        guard(|| work.settle(vec![(command, waiter)]));
+        if work.has_sooner() {
+            // Full: it looks anyway.
+            let _ = self.jobs.try_send(Job::Look);
+        }
+        None
     }
 
     /// Hands in a command and waits for its outcome.
@@ -110,11 +151,10 @@ impl Scribe {
     ) -> Result<Scribe, String> {
         let (jobs, inbox) = bounded(MAX_WAITING);
         let checkpoints = checkpoints::start(source)?;
-        let mut work = Work {
+        let work = Work {
             store,
             rooms,
             hub,
-            inbox,
             checkpoints,
             failing: None,
             pages: 0,
@@ -125,25 +165,17 @@ impl Scribe {
             sweep: VecDeque::new(),
             next_sweep: Instant::now(),
             started: (Instant::now(), clock::now()),
+            brisk: true,
+            asleep_until: Some(Instant::now()),
         };
+        let pen = Pen(Arc::new(Mutex::new(Some(work))));
         let (end, ended) = bounded(1);
-        let run = move || match catch_unwind(AssertUnwindSafe(|| work.run())) {
-            Ok(()) => {
-                if let Some(Checkpoints { wishes, thread }) = work.checkpoints.take() {
-                    drop(wishes);
-                    let _ = thread.join();
-                }
-                work.tidy();
-                match work.store.end() {
-                    Ok(()) => drop(end.send(())),
-                    Err(e) => log::error!("the database was not closed cleanly: {e}"),
-                }
-            }
-            Err(_) => {
-                // Accepting what nobody will answer would be worse than to end.
-                log::error!("the scribe panicked; parlor ends (committed messages are safe)");
-                std::process::exit(EXIT_PANIC);
-            }
+        let of_thread = pen.clone();
+        let run = move || {
+            guard(|| match write_all(&of_thread, &inbox) {
+                Ok(()) => drop(end.send(())),
+                Err(e) => log::error!("the database was not closed cleanly: {e}"),
+            });
         };
         let thread = thread::Builder::new()
             .name("scribe".into())
@@ -151,7 +183,7 @@ impl Scribe {
             .spawn(run);
         let thread = thread.map_err(|e| format!("cannot start the scribe's thread: {e}"))?;
         Ok(Scribe {
-            desk: Desk { jobs },
+            desk: Desk { jobs, pen },
             thread,
             ended,
         })
@@ -170,12 +202,57 @@ impl Scribe {
     }
 }
 
+/// Accepting what nobody will answer would be worse than to end.
+fn guard(write: impl FnOnce()) {
+    if catch_unwind(AssertUnwindSafe(write)).is_err() {
+        log::error!("the scribe panicked; parlor ends (committed messages are safe)");
+        std::process::exit(EXIT_PANIC);
+    }
+}
+
+/// The scribe's thread: writes what comes, and closes the database when it is to stop.
+fn write_all(pen: &Pen, inbox: &Receiver<Job>) -> rusqlite::Result<()> {
+    let mut select = Select::new();
+    select.recv(inbox);
+    loop {
+        let until = match pen.wait().as_mut() {
+            Some(work) => work.next_due(),
+            None => return Ok(()),
+        };
+        // Without the pen, and without taking anything: that would be overtaken.
+        match until {
+            Some(until) => drop(select.ready_deadline(until)),
+            None => drop(select.ready()),
+        }
+        let mut pen = pen.wait();
+        let Some(work) = pen.as_mut() else {
+            return Ok(());
+        };
+        let jobs: Vec<Job> = inbox.try_iter().take(MAX_BATCH).collect();
+        if !work.turn(jobs) {
+            continue;
+        }
+        work.turn(inbox.try_iter().collect());
+        let note = Act::Note(work.hub.take_note(clock::now(), true));
+        work.settle(vec![(
+            Command {
+                now: clock::now(),
+                act: note,
+            },
+            Waiter::Nobody,
+        )]);
+        let Some(work) = pen.take() else {
+            return Ok(());
+        };
+        return work.end();
+    }
+}
+
 struct Work {
     store: Store,
     /// The scribe's own table: the shared one and what is being written.
     rooms: Rooms,
     hub: Arc<Hub>,
-    inbox: Receiver<Job>,
     checkpoints: Option<Checkpoints>,
     /// Why the disk takes no commits, and when to try again.
     failing: Option<(String, Instant)>,
@@ -193,88 +270,108 @@ struct Work {
     next_sweep: Instant,
     /// The start, by both clocks.
     started: (Instant, Nanos),
+    /// The last commit was quick.
+    brisk: bool,
+    /// When the scribe's thread looks again by itself.
+    asleep_until: Option<Instant>,
 }
 
 impl Work {
-    fn run(&mut self) {
-        let mut probes = vec![];
-        loop {
-            let Some(first) = self.next() else { continue };
-            let more = self.inbox.try_iter().take(MAX_BATCH - 1);
-            let jobs: Vec<Job> = [first].into_iter().chain(more).collect();
-            let mut batch = Vec::with_capacity(jobs.len());
-            let mut stop = false;
-            for job in jobs {
-                match job {
-                    Job::Do(command, waiter) => batch.push((*command, waiter)),
-                    Job::Probe(answer) => probes.push(answer),
-                    Job::Stop => stop = true,
-                }
-            }
-            self.settle(batch);
-            if !probes.is_empty()
-                && self.failing.is_none()
-                && let Err(e) = self.store.check_place()
-            {
-                self.fail(&e);
-            }
-            for probe in probes.drain(..) {
-                let _ = probe.try_send(self.failing.as_ref().map_or(Ok(()), |f| Err(f.0.clone())));
-            }
-            if stop {
-                let late = self.inbox.try_iter();
-                let late = late.filter_map(|job| match job {
-                    Job::Do(command, waiter) => Some((*command, waiter)),
-                    Job::Probe(_) | Job::Stop => None,
-                });
-                let late = late.collect();
-                self.settle(late);
-                let note = Act::Note(self.hub.take_note(clock::now(), true));
-                self.settle(vec![(
-                    Command {
-                        now: clock::now(),
-                        act: note,
-                    },
-                    Waiter::Nobody,
-                )]);
-                return;
+    /// One round of the scribe's thread: settles what came, or does what waits for quiet. True if
+    /// it is to stop.
+    fn turn(&mut self, jobs: Vec<Job>) -> bool {
+        if self
+            .failing
+            .as_ref()
+            .is_some_and(|(_, again)| *again <= Instant::now())
+        {
+            self.probe();
+        }
+        let mut batch = Vec::with_capacity(jobs.len());
+        let (mut probes, mut idle, mut stop) = (vec![], true, false);
+        for job in jobs {
+            idle &= matches!(job, Job::Look);
+            match job {
+                Job::Do(command, waiter) => batch.push((*command, waiter)),
+                Job::Probe(answer) => probes.push(answer),
+                Job::Look => {}
+                Job::Stop => stop = true,
             }
         }
+        if idle {
+            self.rest();
+        }
+        self.settle(batch);
+        if !probes.is_empty()
+            && self.failing.is_none()
+            && let Err(e) = self.store.check_place()
+        {
+            self.fail(&e);
+        }
+        for probe in probes {
+            let _ = probe.try_send(self.failing.as_ref().map_or(Ok(()), |f| Err(f.0.clone())));
+        }
+        stop
     }
 
-    /// The next job. Without one it does what waits for quiet, and comes back with None.
-    fn next(&mut self) -> Option<Job> {
-        if let Some((_, again)) = &self.failing {
-            let job = self.inbox.recv_deadline(*again);
-            if Instant::now() >= *again {
-                self.probe();
-            }
-            return job.ok();
+    /// What waits for quiet, a small step of it.
+    fn rest(&mut self) {
+        if self.failing.is_some() {
+            return;
         }
-        let keeps_all = self.keep.messages == 0 && self.keep.days == 0;
-        if !keeps_all && self.sweep.is_empty() && Instant::now() >= self.next_sweep {
-            self.next_sweep = Instant::now() + SWEEP_EVERY;
+        let now = Instant::now();
+        if !self.keeps_all() && self.sweep.is_empty() && now >= self.next_sweep {
+            self.next_sweep = now + SWEEP_EVERY;
             self.sweep = self.rooms.rooms().map(|room| room.head.no).collect();
         }
         if self.clearing || !self.sweep.is_empty() {
-            let job = self.inbox.try_recv();
-            if job.is_err() {
-                self.prune();
-            }
-            return job.ok();
-        }
-        let quiet = (self.pages > 0).then(|| self.busy + CHECKPOINT_QUIET);
-        let sweep = (!keeps_all).then_some(self.next_sweep);
-        let Some(until) = [quiet, sweep].into_iter().flatten().min() else {
-            // The desk that the hub's threads hold keeps the channel open.
-            return self.inbox.recv().ok();
-        };
-        let job = self.inbox.recv_deadline(until);
-        if job.is_err() && quiet == Some(until) {
+            self.prune();
+        } else if self.quiet_at().is_some_and(|quiet| quiet <= now) {
             self.tidy();
             self.checkpoint(Copying::Truncate);
         }
-        job.ok()
+    }
+
+    fn keeps_all(&self) -> bool {
+        self.keep.messages == 0 && self.keep.days == 0
+    }
+
+    /// When all is copied, unless somebody wants something before.
+    fn quiet_at(&self) -> Option<Instant> {
+        (self.pages > 0).then(|| self.busy + CHECKPOINT_QUIET)
+    }
+
+    /// When there is something to do, if nobody wants anything; the scribe's thread sleeps till then.
+    fn next_due(&mut self) -> Option<Instant> {
+        self.asleep_until = self.due();
+        self.asleep_until
+    }
+
+    /// Whether there is something to do before the scribe's thread looks by itself.
+    fn has_sooner(&self) -> bool {
+        let sooner = |due| self.asleep_until.is_none_or(|until| due < until);
+        self.due().is_some_and(sooner)
+    }
+
+    fn due(&self) -> Option<Instant> {
+        if let Some((_, again)) = &self.failing {
+            return Some(*again);
+        }
+        if self.clearing || !self.sweep.is_empty() {
+            return Some(self.busy);
+        }
+        let sweep = (!self.keeps_all()).then_some(self.next_sweep);
+        [self.quiet_at(), sweep].into_iter().flatten().min()
+    }
+
+    /// Closes the database.
+    fn end(mut self) -> rusqlite::Result<()> {
+        if let Some(Checkpoints { wishes, thread }) = self.checkpoints.take() {
+            drop(wishes);
+            let _ = thread.join();
+        }
+        self.tidy();
+        self.store.end()
     }
 
     fn probe(&mut self) {
@@ -363,7 +460,10 @@ impl Work {
         }
         if writes > 0 {
             let events = decided.iter().flat_map(|(_, settled)| &settled.events);
-            if let Err(e) = self.store.commit(events) {
+            let begun = Instant::now();
+            let committed = self.store.commit(events);
+            self.brisk = committed.is_ok() && begun.elapsed() < BRISK;
+            if let Err(e) = committed {
                 self.fail(&e);
                 self.rooms = self.hub.committed();
                 let batch = decided
