@@ -317,16 +317,16 @@ impl Calls {
         ))
     }
 
-    /// The command that a message comes to, within the rates. Without a uuid one is made.
+    /// The command that a message comes to. Without a uuid one is made. Its sender was let through by
+    /// the hub before: who is in the room, and within the rates.
     pub fn say(
         &self,
         room: RoomNo,
         user: UserNo,
         uuid: Option<Uuid>,
-        text: &str,
+        text: Arc<str>,
         reply: Option<Place>,
     ) -> Result<Act, Refusal> {
-        self.hub.may_send(room, user)?;
         let answers = match reply {
             Some(place) => self.hub.is_message(room, place)?,
             None => false,
@@ -336,7 +336,7 @@ impl Calls {
             user,
             uuid: uuid.unwrap_or_else(Uuid::new_v4),
             given: uuid.is_some(),
-            text: text.into(),
+            text,
             reply,
             answers,
             recalled: None,

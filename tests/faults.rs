@@ -292,13 +292,18 @@ fn whichever_call_fails_once_asking_again_leaves_the_message_once() {
         let fault = Fault::begin(&class.server, calls, &how, Some("-wal"));
         let (id, text) = (uuid(), format!("{calls} {nth}"));
         let mut answer = class.adas.say_as(&id, room, &text);
-        if answer["code"] == 9 {
+        if answer["code"] != 0 {
             failures += 1;
-            class.bobs.nothing_more();
-            class.recovers();
-            answer = class.adas.say_as(&id, room, &text);
         } else {
             assert_eq!(fault.count(), 0, "a call failed and the answer is {answer}");
+        }
+        // strace counts the calls of each thread: the scribe's own fails once, too.
+        for _ in 0..2 {
+            if answer["code"] == 9 {
+                class.bobs.nothing_more();
+                class.recovers();
+                answer = class.adas.say_as(&id, room, &text);
+            }
         }
         assert_eq!(answer["code"], 0, "{answer}");
         assert_eq!(class.bobs.hear(1).concat(), text);

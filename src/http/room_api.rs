@@ -22,7 +22,7 @@ struct Asked<'a> {
     conn: &'a Conn,
     /// Where it came from.
     from: IpAddr,
-    body: Fields,
+    body: Fields<'static>,
     token: Option<String>,
     lang: Lang,
     v: Option<u64>,
@@ -142,9 +142,10 @@ impl Site {
         let caller = self
             .calls
             .caller(seat.room, seat.user, asked.token.as_deref())?;
+        self.calls.hub.may_send(caller.room, caller.user)?;
         let act = self
             .calls
-            .say(caller.room, caller.user, body.uuid, &body.text, body.reply)?;
+            .say(caller.room, caller.user, body.uuid, body.text, body.reply)?;
         let reply = self.calls.desk.ask(act).map_err(|refusal| match refusal {
             // As it is called here.
             Refusal::BadField {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
-use super::{Hub, WRONG_PASSWORDS_A_MINUTE, unreadable};
+use super::{Hub, Policy, Table, WRONG_PASSWORDS_A_MINUTE, unreadable};
 use crate::clock;
 use crate::model::*;
 
@@ -74,11 +74,14 @@ impl Hub {
 
     /// The same in a room that it must be in.
     pub fn member(&self, room: RoomRef, user: UserNo) -> Result<RoomNo, Refusal> {
-        let mut table = self.table();
-        let found = table.find(room).ok_or(Refusal::NoSuchRoom)?;
-        found.member(user).ok_or(Refusal::NotMember)?;
-        let room = found.head.no;
-        table.call(user, Some(room), clock::now());
+        self.table().member(room, user)
+    }
+
+    /// The same, of somebody who wants to send: whether it may now.
+    pub fn sender(&self, room: RoomRef, user: UserNo) -> Result<RoomNo, Refusal> {
+        let table = &mut *self.table();
+        let room = table.member(room, user)?;
+        table.take_turn(room, user, &self.policy)?;
         Ok(room)
     }
 
@@ -115,24 +118,7 @@ impl Hub {
 impl Hub {
     /// Whether this user may send to this room now.
     pub fn may_send(&self, room: RoomNo, user: UserNo) -> Result<(), Refusal> {
-        let (per_user, per_room) = (
-            f64::from(self.policy.user_rate),
-            f64::from(self.policy.room_rate),
-        );
-        let now = Instant::now();
-        let too_fast = |after| Refusal::TooFast { after };
-        let table = &mut *self.table();
-        table.rooms.room(room).ok_or(Refusal::NoSuchRoom)?;
-        let person = table.people.get_mut(&user).ok_or(Refusal::NotMember)?;
-        person
-            .rate
-            .take(per_user, per_user * USER_BURST, now)
-            .map_err(too_fast)?;
-        let hall = table.halls.entry(room).or_default();
-        hall.rate.take(per_room, per_room, now).map_err(|after| {
-            person.rate.give_back();
-            too_fast(after)
-        })
+        self.table().take_turn(room, user, &self.policy)
     }
 
     pub fn may_join(&self, room: RoomNo, from: IpAddr) -> Result<(), Refusal> {
@@ -158,5 +144,34 @@ impl Hub {
         table.wrong_by_all.add(target.clone(), now);
         // More at once than there was room for: then it is full.
         let _ = table.wrong_passwords.take((from, target), now);
+    }
+}
+
+impl Table {
+    /// A call by a member.
+    fn member(&mut self, room: RoomRef, user: UserNo) -> Result<RoomNo, Refusal> {
+        let found = self.find(room).ok_or(Refusal::NoSuchRoom)?;
+        found.member(user).ok_or(Refusal::NotMember)?;
+        let room = found.head.no;
+        self.call(user, Some(room), clock::now());
+        Ok(room)
+    }
+
+    /// Takes one message from the rates of a user and of a room.
+    fn take_turn(&mut self, room: RoomNo, user: UserNo, policy: &Policy) -> Result<(), Refusal> {
+        let (per_user, per_room) = (f64::from(policy.user_rate), f64::from(policy.room_rate));
+        let now = Instant::now();
+        let too_fast = |after| Refusal::TooFast { after };
+        self.rooms.room(room).ok_or(Refusal::NoSuchRoom)?;
+        let person = self.people.get_mut(&user).ok_or(Refusal::NotMember)?;
+        person
+            .rate
+            .take(per_user, per_user * USER_BURST, now)
+            .map_err(too_fast)?;
+        let hall = self.halls.entry(room).or_default();
+        hall.rate.take(per_room, per_room, now).map_err(|after| {
+            person.rate.give_back();
+            too_fast(after)
+        })
     }
 }

@@ -155,7 +155,7 @@ impl Delivery {
                     let shared = if ear.v == 0 { &mut plain } else { &mut full };
                     let chunk = shared.get_or_insert_with(|| joined(heard.map(|(_, frame)| frame)));
                     if !chunk.is_empty() {
-                        ear.socket.push(chunk.clone());
+                        ear.socket.push(chunk);
                     }
                 }
             }
@@ -164,7 +164,7 @@ impl Delivery {
             frames.sort_by_key(|(turn, _)| *turn);
             let chunk = joined(frames.iter().map(|(_, frame)| frame));
             if !chunk.is_empty() {
-                socket.push(chunk);
+                socket.push(&chunk);
             }
         }
         for (_, socket, _) in &self.answers {

@@ -115,7 +115,7 @@ impl Hub {
         for (ears, frame) in news {
             let frame = text_frame(frame);
             for ear in ears.iter().filter(|ear| ear.v > 0) {
-                ear.socket.push(frame.clone());
+                ear.socket.push(&frame);
             }
         }
         sockets
@@ -237,7 +237,7 @@ impl Hub {
             (ears, text_frame(wire::typing(room, user, &member.name)))
         };
         for ear in ears.iter().filter(|ear| ear.v > 0 && ear.user != user) {
-            ear.socket.push(frame.clone());
+            ear.socket.push(&frame);
         }
         Ok(())
     }

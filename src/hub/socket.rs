@@ -193,23 +193,22 @@ impl Socket {
             }
             _ => vec![],
         };
-        self.write(&mut out, first);
-        held.into_iter()
-            .for_each(|chunk| self.write(&mut out, chunk));
+        self.write(&mut out, &first);
+        held.iter().for_each(|chunk| self.write(&mut out, chunk));
     }
 
     /// Hands over whole frames. Never waits; a client that is too far behind is closed.
-    pub fn push(self: &Arc<Self>, chunk: Bytes) {
+    pub fn push(self: &Arc<Self>, chunk: &Bytes) {
         let mut out = self.out();
         self.write(&mut out, chunk);
     }
 
-    fn write(self: &Arc<Self>, out: &mut Out, chunk: Bytes) {
+    fn write(self: &Arc<Self>, out: &mut Out, chunk: &Bytes) {
         match &mut out.line {
-            Line::Held(held) if held.len() < MAX_QUEUED => held.push(chunk),
+            Line::Held(held) if held.len() < MAX_QUEUED => held.push(chunk.clone()),
             Line::Held(_) => self.end(out, Close::TooSlow),
             Line::Direct => {
-                let sent = match self.send_now(&chunk) {
+                let sent = match self.send_now(chunk) {
                     Ok(sent) if sent == chunk.len() => return,
                     Ok(sent) => sent,
                     Err(e) if e.kind() == ErrorKind::WouldBlock => 0,
@@ -222,7 +221,7 @@ impl Socket {
             }
             Line::Queued(queue) => {
                 let length = chunk.len();
-                match queue.try_send(chunk) {
+                match queue.try_send(chunk.clone()) {
                     Ok(()) => out.queued_bytes += length,
                     Err(TrySendError::Full(_)) => self.end(out, Close::TooSlow),
                     Err(TrySendError::Disconnected(_)) => self.abandon(out),
@@ -423,7 +422,7 @@ impl Socket {
             self.abandon(&mut out);
         } else if since(&self.pinged) >= ping_every {
             self.pinged.store(age, Ordering::Relaxed);
-            self.push(ping_frame());
+            self.push(&ping_frame());
         }
     }
 }
@@ -458,8 +457,8 @@ mod tests {
     fn held_frames_leave_after_the_first() {
         let (socket, mut client) = pair();
         socket.hold();
-        socket.push("two".into());
-        socket.push("three".into());
+        socket.push(&"two".into());
+        socket.push(&"three".into());
         socket.release("one".into());
         assert_eq!(read(&mut client, 11), b"onetwothree");
     }
@@ -469,11 +468,11 @@ mod tests {
         let (socket, mut client) = pair();
         // More than the kernel takes for a client that does not read, less than the bounds.
         let chunks: Vec<Bytes> = (0..200u8).map(|n| vec![n; 5_000].into()).collect();
-        chunks.iter().for_each(|chunk| socket.push(chunk.clone()));
+        chunks.iter().for_each(|chunk| socket.push(chunk));
         for chunk in &chunks {
             assert_eq!(read(&mut client, chunk.len()), *chunk);
         }
-        socket.push("direct again".into());
+        socket.push(&"direct again".into());
         assert_eq!(read(&mut client, 12), b"direct again");
         socket.finish();
     }
@@ -483,9 +482,9 @@ mod tests {
         let (socket, mut client) = pair();
         let chunk: Bytes = vec![7; 50_000].into();
         while !socket.is_closed() {
-            socket.push(chunk.clone());
+            socket.push(&chunk);
         }
-        socket.push("never".into());
+        socket.push(&"never".into());
         let mut all = vec![];
         client.read_to_end(&mut all).unwrap();
         let close = Close::TooSlow.frame();

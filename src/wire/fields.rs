@@ -1,18 +1,20 @@
 //! The fields of a JSON object that came from outside: each is there and of its kind, or the
 //! refusal names it. `null` counts as absent; fields that nobody asks for are ignored.
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::model::{MAX_PASSWORD_CHARS, Refusal, RoomNo, RoomRef, Want};
 
-pub struct Fields(Map<String, Value>);
+pub struct Fields<'a>(Cow<'a, Map<String, Value>>);
 
-impl Fields {
+impl Fields<'_> {
     /// A body or frame: one JSON object.
-    pub fn parse(text: &[u8]) -> Result<Fields, Refusal> {
+    pub fn parse(text: &[u8]) -> Result<Fields<'static>, Refusal> {
         match serde_json::from_slice(text) {
-            Ok(Value::Object(map)) => Ok(Fields(map)),
+            Ok(Value::Object(map)) => Ok(Fields(Cow::Owned(map))),
             Ok(_) => Err(Refusal::Malformed("not a JSON object".into())),
             Err(e) => Err(Refusal::Malformed(format!("not a JSON object: {e}"))),
         }
@@ -95,11 +97,11 @@ impl Fields {
         need(pairs, field, Want::Places)
     }
 
-    pub fn object(&self, field: &'static str) -> Result<Fields, Refusal> {
+    pub fn object(&self, field: &'static str) -> Result<Fields<'_>, Refusal> {
         let want = Want::Object;
         let found = self.read(field, want, Value::as_object)?;
         found
-            .map(|map| Fields(map.clone()))
+            .map(|map| Fields(Cow::Borrowed(map)))
             .ok_or(Refusal::BadField { field, want })
     }
 }
@@ -121,7 +123,7 @@ pub fn room_ref(text: &str) -> Option<RoomRef> {
 mod tests {
     use super::*;
 
-    fn fields(json: &str) -> Fields {
+    fn fields(json: &str) -> Fields<'static> {
         Fields::parse(json.as_bytes()).unwrap_or_else(|_| panic!("{json} is an object"))
     }
 

@@ -1,5 +1,7 @@
 //! The HTTP room API (first document, and PROTOCOL.md): bodies in, envelopes out.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
@@ -44,7 +46,7 @@ pub struct SeatBody {
 }
 
 pub struct SendBody {
-    pub text: String,
+    pub text: Arc<str>,
     pub uuid: Option<Uuid>,
     pub reply: Option<Place>,
 }
@@ -119,7 +121,7 @@ pub fn send(body: &Fields, user: Uuid) -> Result<SendBody, Refusal> {
     }
     let content = message.text("message.content")?;
     Ok(SendBody {
-        text: need(content, "message.content", Want::Text)?.to_owned(),
+        text: need(content, "message.content", Want::Text)?.into(),
         uuid: message.uuid("message.uuid")?,
         reply: message.number("message.reply")?,
     })

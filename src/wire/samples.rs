@@ -32,7 +32,7 @@ pub fn json(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|e| panic!("{e}: {text}"))
 }
 
-pub fn fields(body: &Value) -> Fields {
+pub fn fields(body: &Value) -> Fields<'static> {
     Fields::parse(body.to_string().as_bytes()).expect("an object")
 }
 

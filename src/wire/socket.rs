@@ -1,6 +1,7 @@
 //! The WebSocket protocol (second document, and PROTOCOL.md): frames in, frames out.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::Value;
@@ -38,7 +39,7 @@ pub struct Msg {
 pub struct Say {
     pub uuid: Uuid,
     pub room: RoomRef,
-    pub text: String,
+    pub text: Arc<str>,
     pub reply: Option<Place>,
 }
 
@@ -68,7 +69,7 @@ pub enum Call {
     Edit {
         room: RoomRef,
         uuid: Uuid,
-        text: String,
+        text: Arc<str>,
     },
     Delete {
         room: RoomRef,
@@ -189,7 +190,7 @@ fn uuid(fields: &Fields) -> Result<Uuid, Refusal> {
 }
 
 /// The text of `data`, which is the document's `MessageContent`.
-fn text(fields: &Fields) -> Result<String, Refusal> {
+fn text(fields: &Fields) -> Result<Arc<str>, Refusal> {
     let data = fields.object("data")?;
     match data.text("data.type")? {
         Some("Text") => {}
@@ -201,7 +202,7 @@ fn text(fields: &Fields) -> Result<String, Refusal> {
             });
         }
     }
-    Ok(need(data.text("data.text")?, "data.text", Want::Text)?.to_owned())
+    Ok(need(data.text("data.text")?, "data.text", Want::Text)?.into())
 }
 
 fn join(fields: &Fields) -> Result<Call, Refusal> {

@@ -212,7 +212,7 @@ impl Read for Pipe {
 impl Write for Pipe {
     /// tungstenite writes whole frames (its write buffer is 0).
     fn write(&mut self, frames: &[u8]) -> io::Result<usize> {
-        self.socket.push(Bytes::copy_from_slice(frames));
+        self.socket.push(&Bytes::copy_from_slice(frames));
         Ok(frames.len())
     }
 

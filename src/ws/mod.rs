@@ -114,7 +114,7 @@ impl Talk for Session<'_> {
 
 impl Session<'_> {
     fn say(&self, frame: String) {
-        self.socket.push(text_frame(frame));
+        self.socket.push(&text_frame(frame));
     }
 
     fn frame(&mut self, text: &str) {
@@ -215,7 +215,7 @@ impl Session<'_> {
         let frames = heard.map(|e| text_frame(wire::frame(e)));
         let chunk: Vec<u8> = frames.flat_map(|frame| frame.to_vec()).collect();
         if !chunk.is_empty() {
-            self.socket.push(chunk.into());
+            self.socket.push(&chunk.into());
         }
         if !self.socket.wait_until_quiet() {
             return self.socket.close(Close::TooSlow);
@@ -238,10 +238,10 @@ impl Session<'_> {
     fn msg(&self, msg: Msg, who: UserNo) {
         let uuid = msg.uuid.clone();
         let outcome = msg.call.and_then(|say| {
-            let room = self.calls.hub.member(say.room, who)?;
+            let room = self.calls.hub.sender(say.room, who)?;
             let act = self
                 .calls
-                .say(room, who, Some(say.uuid), &say.text, say.reply)?;
+                .say(room, who, Some(say.uuid), say.text, say.reply)?;
             self.submit(act, move |outcome| wire::send(&uuid, outcome))
         });
         if let Err(refusal) = outcome {
@@ -328,9 +328,8 @@ impl Session<'_> {
                 self.settle(act, echo).map(|()| None)
             }
             Call::Edit { room, uuid, text } => {
-                let room = hub.member(room, who)?;
-                hub.may_send(room, who)?;
-                let (user, text, recalled) = (who, text.into(), None);
+                let room = hub.sender(room, who)?;
+                let (user, recalled) = (who, None);
                 let act = Act::Edit {
                     room,
                     user,
@@ -341,8 +340,7 @@ impl Session<'_> {
                 self.settle(act, echo).map(|()| None)
             }
             Call::Delete { room, uuid } => {
-                let room = hub.member(room, who)?;
-                hub.may_send(room, who)?;
+                let room = hub.sender(room, who)?;
                 let (user, recalled) = (who, None);
                 let act = Act::Delete {
                     room,

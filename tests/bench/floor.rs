@@ -1,5 +1,6 @@
-//! What no server can do without, measured in the same run: one `send` to each receiver, one row
-//! in the database. A process of its own, like a server, which does nothing else.
+//! What no server can do without, measured in the same run: to be woken by a message, one `send` to
+//! each receiver, one row in the database. A process of its own, like a server, which does nothing
+//! else.
 
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -22,7 +23,7 @@ pub struct Work {
     pub rooms: usize,
     /// Bytes of one `send`.
     pub bytes: usize,
-    /// Rounds a second; 0: as fast as it goes.
+    /// Rounds a second, each begun by a message that comes in; 0: as fast as it goes, by itself.
     pub rate: f64,
     pub rounds: usize,
     /// Rows of one commit, in a database of this folder.
@@ -30,15 +31,32 @@ pub struct Work {
     pub folder: PathBuf,
 }
 
-/// CPU time of one `send` and of one commit, in microseconds.
+/// CPU time of one `send`, of one commit, and of being woken by a message and reading it, in
+/// microseconds.
 #[derive(Serialize, Deserialize)]
 pub struct Floor {
     pub send: f64,
     pub commit: f64,
+    pub wake: f64,
+}
+
+impl Floor {
+    /// What lies between two measurements: the machine has its moods.
+    pub fn between(a: Floor, b: Floor) -> Floor {
+        let middle = |a: f64, b: f64| (a + b) / 2.0;
+        Floor {
+            send: middle(a.send, b.send),
+            commit: middle(a.commit, b.commit),
+            wake: middle(a.wake, b.wake),
+        }
+    }
 }
 
 /// The first argument of the process that is the floor; the second is its work.
 pub const ARGUMENT: &str = "floor-of";
+
+/// Bytes of a cue.
+const CUE: usize = 192;
 
 /// Reads what another process sends to its receivers, and asks it what that cost.
 pub fn measure(work: &Work) -> Floor {
@@ -51,11 +69,29 @@ pub fn measure(work: &Work) -> Floor {
     let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
     let mut line = || lines.next().expect("a line").expect("readable");
     let (address, receivers) = (line().parse().expect("an address"), work.receivers);
+    let cue = TcpStream::connect(address).expect("a connection");
+    let (rate, rounds) = (work.rate, work.rounds);
+    let prompting = thread::spawn(move || prompt(cue, rate, rounds));
     let reading = thread::spawn(move || read_all(address, receivers));
     let floor = serde_json::from_str(&line()).expect("a floor");
+    prompting.join().expect("the prompter");
     reading.join().expect("the reader");
     let _ = child.wait();
     floor
+}
+
+/// Says when it is time for a round, in about as many bytes as a chat message takes.
+fn prompt(mut cue: TcpStream, rate: f64, rounds: usize) {
+    if rate == 0.0 {
+        return;
+    }
+    cue.set_nodelay(true).expect("a socket");
+    let begun = Instant::now();
+    for round in 0..rounds {
+        let due = begun + Duration::from_secs_f64(round as f64 / rate);
+        thread::sleep(due.saturating_duration_since(Instant::now()));
+        cue.write_all(&[b'x'; CUE]).expect("a cue");
+    }
 }
 
 fn read_all(address: SocketAddr, receivers: usize) {
@@ -101,16 +137,16 @@ pub fn run(work: &str) {
         stream.set_nodelay(true).expect("a socket");
         stream
     };
+    let mut cue = accept(0);
     let mut streams: Vec<_> = (0..work.receivers).map(accept).collect();
     let mut database = Rows::new(&work.folder, work.rooms);
     let frame = vec![b'x'; work.bytes];
     let (mut sending, mut committing) = (Duration::ZERO, Duration::ZERO);
-    let begun = Instant::now();
+    let begun = own_cpu();
     let room = work.receivers / work.rooms;
     for round in 0..work.rounds {
         if work.rate > 0.0 {
-            let due = begun + Duration::from_secs_f64(round as f64 / work.rate);
-            thread::sleep(due.saturating_duration_since(Instant::now()));
+            cue.read_exact(&mut [0; CUE]).expect("a cue");
         }
         let before = own_cpu();
         database.commit(work.rows);
@@ -122,9 +158,11 @@ pub fn run(work: &str) {
         committing += between - before;
         sending += own_cpu() - between;
     }
+    let waking = own_cpu() - begun - committing - sending;
     let floor = Floor {
         send: sending.as_secs_f64() * 1e6 / (work.rounds * room) as f64,
         commit: committing.as_secs_f64() * 1e6 / work.rounds as f64,
+        wake: waking.as_secs_f64() * 1e6 / work.rounds as f64,
     };
     println!("{}", serde_json::to_string(&floor).expect("JSON"));
 }

@@ -64,38 +64,39 @@ fn paced(work: &'static str, members: usize, rate: f64, limit: f64, p99: f64, ti
         messages
     };
     say(&mut crowd, WARM_UP.as_secs_f64());
-    crowd.begin();
-    let (cpu, begun) = (parlor.cpu(), Instant::now());
-    let messages = say(&mut crowd, time);
-    let (cpu, took) = (parlor.cpu() - cpu, begun.elapsed());
-    let heard = crowd.heard as f64;
-    let Floor { send, commit } = floor::measure(&floor::Work {
-        receivers: members - 1,
+    let least = floor::Work {
+        // One of them gets the answer.
+        receivers: members,
         rooms: 1,
         bytes: (crowd.bytes / crowd.heard.max(1)) as usize,
         rate,
         rounds: (rate * time / 2.0) as usize,
         rows: 1,
         folder: seed.folder().to_owned(),
-    });
+    };
+    let before = floor::measure(&least);
+    crowd.begin();
+    let (cpu, begun) = (parlor.cpu(), Instant::now());
+    let messages = say(&mut crowd, time);
+    let (cpu, took) = (parlor.cpu() - cpu, begun.elapsed());
+    let heard = crowd.heard as f64;
+    let Floor { send, commit, wake } = Floor::between(before, floor::measure(&least));
     let with_commit = work == "class";
+    let sends = wake + send * members as f64;
+    let message = if with_commit { sends + commit } else { sends };
     let row = Row {
         work,
         per_second: heard / took.as_secs_f64(),
         p50: percentile(&mut crowd.latencies, 50.0),
         p99: percentile(&mut crowd.latencies, 99.0),
         cpu: cpu.as_secs_f64() * 1e6 / heard,
-        floor: send
-            + if with_commit {
-                commit / (members - 1) as f64
-            } else {
-                0.0
-            },
+        floor: message / (members - 1) as f64,
         rss: megabytes(parlor.rss()),
         threads: parlor.threads(),
         more: vec![
             ("one send, µs", send),
             ("one commit, µs", commit),
+            ("one waking, µs", wake),
             (
                 "CPU of a message, µs",
                 cpu.as_secs_f64() * 1e6 / messages as f64,
@@ -212,7 +213,7 @@ fn storm() -> Row {
     let rows = (batch * STORM_ROOMS as f64).round().max(1.0);
     let expected = storm.expected();
     storm.crowd.settle(expected);
-    let Floor { send, commit } = floor::measure(&floor::Work {
+    let Floor { send, commit, .. } = floor::measure(&floor::Work {
         receivers: STORM_ROOMS * STORM_MEMBERS,
         rooms: STORM_ROOMS,
         bytes: (whole * batch) as usize,

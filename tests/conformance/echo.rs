@@ -41,8 +41,8 @@ impl Talk for Echo<'_> {
     fn take(&mut self, message: Message, pipe: &mut Pipe) -> Result<(), Close> {
         pipe.wait_for_good();
         match message {
-            Message::Text(text) => self.0.push(text_frame(text.to_string())),
-            other => self.0.push(binary_frame(other.into_data())),
+            Message::Text(text) => self.0.push(&text_frame(text.to_string())),
+            other => self.0.push(&binary_frame(other.into_data())),
         }
         Ok(())
     }

@@ -203,7 +203,7 @@ fn an_edit_and_a_deletion_are_read() {
     match call(sent) {
         Ok(Call::Edit { room, uuid, text }) => {
             assert_eq!((room, uuid), (RoomRef::No(RoomNo(1)), id(MESSAGE)));
-            assert_eq!(text, "Hello, Chatoy!");
+            assert_eq!(&*text, "Hello, Chatoy!");
         }
         _ => panic!("it is an edit"),
     }
