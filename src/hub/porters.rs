@@ -28,6 +28,9 @@ enum Load {
     Hold(Arc<Closing>),
     /// Answered when all before it has arrived.
     Flush(Sender<()>),
+    /// Nothing else can make a porter panic, as far as anybody knows.
+    #[cfg(test)]
+    Panic,
 }
 
 pub struct Porters {
@@ -123,6 +126,8 @@ fn carry_all(inbox: &Receiver<Load>) {
                 },
                 Load::Hold(closing) => held.push(closing),
                 Load::Flush(done) => flushed.push(done),
+                #[cfg(test)]
+                Load::Panic => panic!("as the test wants it"),
             }
         }
         rooms.into_iter().for_each(Delivery::run);
@@ -130,5 +135,38 @@ fn carry_all(inbox: &Receiver<Load>) {
         for done in flushed {
             let _ = done.try_send(());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::Command;
+
+    /// Runs itself again as the process that is to end.
+    #[test]
+    fn a_panic_of_a_porter_ends_the_process_with_a_code_that_a_supervisor_sees() {
+        const CHILD: &str = "PARLOR_TEST_PORTER_PANICS";
+        if std::env::var_os(CHILD).is_some() {
+            let porters = Porters::start();
+            let loads = porters.porters[0].loads.as_ref().expect("it runs");
+            loads.send(Load::Panic).expect("it takes loads");
+            // Joined here, it would have ended by itself.
+            drop(porters);
+            return;
+        }
+        let name = thread::current()
+            .name()
+            .expect("a test has a name")
+            .to_owned();
+        let test = std::env::current_exe().expect("this program");
+        let mut child = Command::new(test);
+        child
+            .args([&name, "--exact", "--nocapture"])
+            .env(CHILD, "1");
+        let ended = child.output().expect("this test again");
+        let said = String::from_utf8_lossy(&ended.stderr);
+        assert_eq!(ended.status.code(), Some(EXIT_PANIC), "{said}");
+        assert!(said.contains("as the test wants it"), "{said}");
     }
 }
