@@ -40,6 +40,7 @@ impl Hub {
         room: RoomRef,
         user: Uuid,
         token: Option<TokenHash>,
+        from: IpAddr,
         now: Nanos,
     ) -> Result<Caller, Refusal> {
         let mut table = self.table();
@@ -56,6 +57,7 @@ impl Hub {
             _ => {}
         }
         table.call(user, Some(room), now);
+        table.person(user).from = Some(from);
         Ok(Caller {
             room,
             user,
@@ -88,8 +90,10 @@ impl Hub {
     }
 
     /// Somebody took or has a seat here: a call.
-    pub fn called(&self, room: RoomNo, user: UserNo) {
-        self.table().call(user, Some(room), clock::now());
+    pub fn called(&self, room: RoomNo, user: UserNo, from: IpAddr) {
+        let mut table = self.table();
+        table.call(user, Some(room), clock::now());
+        table.person(user).from = Some(from);
     }
 
     pub fn user(&self, no: UserNo) -> Option<User> {
