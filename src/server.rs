@@ -130,6 +130,9 @@ fn open_rooms(calls: &Calls, rooms: &[RoomFlag]) -> Result<Vec<Opened>, String> 
         })?;
         opened.extend(made);
     }
+    if calls.hub.is_closed() && calls.hub.has_no_room() {
+        log::warn!("there is no room, and with --closed nobody makes one: give --room NAME");
+    }
     Ok(opened)
 }
 

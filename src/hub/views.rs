@@ -169,6 +169,10 @@ impl Hub {
         self.table().rooms.is_closed()
     }
 
+    pub fn has_no_room(&self) -> bool {
+        self.table().rooms.rooms().next().is_none()
+    }
+
     /// Whether a room of `--room` by this name is there.
     pub fn has_flag(&self, name: &str) -> bool {
         let table = self.table();
