@@ -3,6 +3,10 @@
 //! Knows what each setting is called, what it may be and what to say when it is something else. It
 //! looks at the file system and asks for addresses, but opens no port and no database.
 
+mod rooms;
+
+pub use rooms::RoomFlag;
+
 use std::ffi::OsString;
 use std::fmt::Display;
 use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs};
@@ -14,8 +18,6 @@ use argh::FromArgs;
 use log::LevelFilter;
 
 use crate::door::{Network, Proxies};
-use crate::model::{MAX_NAME_CHARS, MAX_PASSWORD_CHARS, NameOf};
-use crate::rooms::{check_name, skeleton};
 use crate::store::{Data, Durability};
 
 /// The most that a count or a rate may be: far past what one machine serves, and small enough that
@@ -73,14 +75,6 @@ pub struct Config {
     /// Nobody makes rooms but these.
     pub closed: bool,
     pub log: LevelFilter,
-}
-
-/// A room of `--room`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RoomFlag {
-    pub name: String,
-    /// Of the room when it is made; an owner may change it.
-    pub password: Option<String>,
 }
 
 impl Default for Config {
@@ -210,7 +204,7 @@ struct Flags {
     #[argh(option)]
     keep_days: Option<String>,
 
-    /// NAME[:PASSWORD] of a room to make at start where it is not there, with its owner link
+    /// NAME or NAME:PASSWORD of a room to make at start where it is not there, with its owner link
     /// printed once; repeat for more, separate by commas in the variable [default none, PARLOR_ROOM]
     #[argh(option)]
     room: Vec<String>,
@@ -349,7 +343,7 @@ fn check<E: Fn(&str) -> Option<OsString>>(typed: Flags, env: &Env<E>) -> Result<
     )?;
     let days = whole(0, MAX_DAYS, "; 0 keeps all");
     env.set("--keep-days", typed.keep_days, &mut config.keep_days, &days)?;
-    config.rooms = rooms(typed.room, env)?;
+    config.rooms = rooms::rooms(typed.room, env)?;
     env.switch("--closed", typed.closed, &mut config.closed)?;
     env.set("--log", typed.log, &mut config.log, level)?;
     Ok(config)
@@ -477,55 +471,6 @@ fn networks(text: &str) -> Result<Proxies, String> {
     networks
         .collect::<Result<Vec<Network>, String>>()
         .map(Proxies::from_iter)
-}
-
-/// The rooms of `--room`, each as one flag or between the commas of the variable.
-fn rooms<E: Fn(&str) -> Option<OsString>>(
-    typed: Vec<String>,
-    env: &Env<E>,
-) -> Result<Vec<RoomFlag>, String> {
-    let (name, texts) = match env.variable("--room")? {
-        Some((name, texts)) if typed.is_empty() => (
-            name,
-            texts.split(',').map(|t| t.trim().to_owned()).collect(),
-        ),
-        _ => ("--room".to_owned(), typed),
-    };
-    let mut rooms: Vec<RoomFlag> = vec![];
-    for text in texts {
-        let wrong = |why: String| format!("{name} {text:?}: {why}");
-        let room = room(&text).map_err(wrong)?;
-        let look = skeleton(&room.name);
-        if rooms.iter().any(|other| skeleton(&other.name) == look) {
-            let why = "there is such a room already, or one that looks like it; give each a name of its own";
-            return Err(wrong(why.into()));
-        }
-        rooms.push(room);
-    }
-    Ok(rooms)
-}
-
-fn room(text: &str) -> Result<RoomFlag, String> {
-    let (name, password) = match text.split_once(':') {
-        Some((name, password)) => (name, Some(password)),
-        None => (text, None),
-    };
-    if check_name(NameOf::Room, name).is_err() {
-        return Err(format!(
-            "give NAME or NAME:PASSWORD with a name of 1 to {MAX_NAME_CHARS} characters, for example \
-             \"Class 7b\" or \"Class 7b:sesame\""
-        ));
-    }
-    let long = password.is_some_and(|p| p.is_empty() || p.chars().count() > MAX_PASSWORD_CHARS);
-    if long {
-        return Err(format!(
-            "give a password of 1 to {MAX_PASSWORD_CHARS} characters after the colon, or no colon"
-        ));
-    }
-    Ok(RoomFlag {
-        name: name.to_owned(),
-        password: password.map(str::to_owned),
-    })
 }
 
 fn durability(text: &str) -> Result<Durability, String> {

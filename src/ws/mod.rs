@@ -371,7 +371,10 @@ impl Session<'_> {
                 let room = hub.member(room, who)?;
                 let told = owner::act_fields(&wish);
                 match self.calls.owner(room, who, wish, self.from)? {
-                    Step::Done(fields) => Ok(Some(wire::answer(&echo, &(told + &fields)))),
+                    Step::Done(fields) => {
+                        let fields = format!(r#","room":{}{told}{fields}"#, room.0);
+                        Ok(Some(wire::answer(&echo, &fields)))
+                    }
                     Step::Do(act, fields) => {
                         self.settle_with(*act, echo, move |reply| told + &fields(reply))
                     }

@@ -165,7 +165,7 @@ fn the_state_of_the_room_is_told_to_members_and_more_of_it_to_owners() {
     assert_eq!(
         state,
         json!({
-            "type":"owner","code":0,"msg":"","act":"state",
+            "type":"owner","code":0,"msg":"","room":class.room(),"act":"state",
             "locked":false,"quiet":true,"password":false,"owners":[class.teacher.id],
             "muted":[{"user":user,"name":"Bob","until":until}],"keptOut":[]
         })
