@@ -56,8 +56,7 @@ impl Hub {
             None if sealed || self.policy.require_token => return Err(Refusal::TokenRequired),
             _ => {}
         }
-        table.call(user, Some(room), now);
-        table.person(user).from = Some(from);
+        table.call(user, Some(room), Some(from), now);
         Ok(Caller {
             room,
             user,
@@ -69,7 +68,7 @@ impl Hub {
     pub fn bearer(&self, token: TokenHash, now: Nanos) -> Result<(User, bool), Refusal> {
         let mut table = self.table();
         let user = table.session(token, &self.policy, now)?.clone();
-        table.call(user.no, None, now);
+        table.call(user.no, None, None, now);
         let seal = !user.sealed;
         Ok((user, seal))
     }
@@ -80,7 +79,7 @@ impl Hub {
         let found = table.find(room).ok_or(Refusal::NoSuchRoom)?;
         found.member(user).ok_or(Refusal::NotMember)?;
         let room = found.head.no;
-        table.call(user, Some(room), clock::now());
+        table.call(user, Some(room), None, clock::now());
         Ok(room)
     }
 
@@ -91,9 +90,8 @@ impl Hub {
 
     /// Somebody took or has a seat here: a call.
     pub fn called(&self, room: RoomNo, user: UserNo, from: IpAddr) {
-        let mut table = self.table();
-        table.call(user, Some(room), clock::now());
-        table.person(user).from = Some(from);
+        self.table()
+            .call(user, Some(room), Some(from), clock::now());
     }
 
     pub fn user(&self, no: UserNo) -> Option<User> {

@@ -211,9 +211,10 @@ impl Table {
         self.people.entry(user).or_insert_with(|| Person::new(0))
     }
 
-    /// A call by a user: a heartbeat.
-    fn call(&mut self, user: UserNo, room: Option<RoomNo>, now: Nanos) {
+    /// A call by a user: a heartbeat. `from`: where it came from, if that is known.
+    fn call(&mut self, user: UserNo, room: Option<RoomNo>, from: Option<IpAddr>, now: Nanos) {
         let person = self.person(user);
+        person.from = from.or(person.from);
         person.called = Some(Instant::now());
         person.heard = now;
         person.unnoted = true;

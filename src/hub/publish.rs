@@ -360,7 +360,7 @@ impl Table {
             Arc::make_mut(&mut hall.ears).extend(ears);
         }
         hall.used = Instant::now();
-        self.call(entry.user, None, entry.sent);
+        self.call(entry.user, None, None, entry.sent);
     }
 
     fn unseat(&mut self, entry: &Entry) -> Arc<Vec<Ear>> {

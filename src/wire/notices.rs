@@ -197,3 +197,150 @@ pub fn frame(entry: &Entry, avatar: u8, notice: &Notice, lang: Lang) -> String {
     // Strings and numbers under string keys: nothing here can fail to be written.
     serde_json::to_string(&out).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::room_api;
+    use crate::wire::samples::{json as parsed, says};
+    use serde_json::{Value, json};
+    use std::collections::HashSet;
+
+    fn bob() -> Named {
+        Named {
+            no: UserNo(9),
+            name: "Bob".into(),
+        }
+    }
+
+    /// Every notice with what its frame has of its own.
+    fn notices() -> Vec<(Notice, Value)> {
+        let (target, whom) = (bob, || json!({"id":9,"name":"Bob"}));
+        let until = says(3, "").sent + 5 * 60 * SECOND;
+        let mut all = vec![
+            (
+                Notice::Renamed {
+                    to: "“Art”".into()
+                },
+                json!({"notice":"renamed","to":"“Art”"}),
+            ),
+            (
+                Notice::Muted {
+                    target: target(),
+                    until: Some(until),
+                },
+                json!({"notice":"muted","target":whom(),"until":local_nanos(until)}),
+            ),
+            (
+                Notice::Muted {
+                    target: target(),
+                    until: None,
+                },
+                json!({"notice":"muted","target":whom(),"until":null}),
+            ),
+            (
+                Notice::Allowed { target: target() },
+                json!({"notice":"allowed","target":whom()}),
+            ),
+            (
+                Notice::Wiped {
+                    target: target(),
+                    count: 3,
+                },
+                json!({"notice":"wiped","target":whom(),"count":3}),
+            ),
+        ];
+        for on in [false, true] {
+            all.extend([
+                (
+                    Notice::Password { on },
+                    json!({"notice":"password","on":on}),
+                ),
+                (Notice::Locked { on }, json!({"notice":"locked","on":on})),
+                (Notice::Quiet { on }, json!({"notice":"quiet","on":on})),
+                (
+                    Notice::Kicked {
+                        target: target(),
+                        kept_out: on,
+                    },
+                    json!({"notice":"kicked","target":whom(),"keptOut":on}),
+                ),
+                (
+                    Notice::Owner {
+                        target: target(),
+                        on,
+                    },
+                    json!({"notice":"owner","target":whom(),"on":on}),
+                ),
+            ]);
+        }
+        all
+    }
+
+    #[test]
+    fn every_notice_is_a_frame_with_who_did_what_to_whom_and_a_sentence() {
+        for (what, own) in notices() {
+            let avatar = 30;
+            let body = Body::Notice {
+                avatar,
+                what: what.clone(),
+            };
+            let entry = Entry {
+                body,
+                ..says(3, "")
+            };
+            let mut expected = own;
+            expected["type"] = json!("notice");
+            (expected["room"], expected["at"]) = (json!(1), json!(3));
+            expected["user"] = json!({"id":2,"name":"用户e07da","avatar":avatar});
+            expected["sent"] = json!(local_nanos(entry.sent));
+            let (name, user, sent) = (&entry.name, entry.user, entry.sent);
+            let content = sentence(name, user, sent, &what, Lang::En);
+            expected["content"] = json!(content);
+            let frame = parsed(&frame(&entry, avatar, &what, Lang::En));
+            assert_eq!(frame, expected);
+            assert!(
+                room_api::shows(&entry, None),
+                "clients of the document see it"
+            );
+        }
+    }
+
+    #[test]
+    fn every_notice_has_a_sentence_of_its_own_in_two_languages() {
+        let mut said = HashSet::new();
+        for (what, _) in notices() {
+            for lang in [Lang::Zh, Lang::En] {
+                let told = sentence("Ada", UserNo(1), says(3, "").sent, &what, lang);
+                assert!(told.starts_with("Ada"), "{told}");
+                let chinese = told.chars().any(|c| ('\u{4e00}'..'\u{9fff}').contains(&c));
+                assert_eq!(chinese, lang == Lang::Zh, "{told}");
+                let whom = what.target().is_none_or(|whom| told.contains(&*whom.name));
+                assert!(whom, "{told}");
+                assert!(said.insert(told.clone()), "{told} is said of another, too");
+            }
+        }
+        let itself = |lang| {
+            let (target, on) = (bob(), true);
+            sentence("Bob", UserNo(9), 0, &Notice::Owner { target, on }, lang)
+        };
+        assert_eq!(itself(Lang::En), "Bob became an owner");
+        assert_eq!(itself(Lang::Zh), "Bob成为房主");
+    }
+
+    #[test]
+    fn a_mute_is_told_in_minutes_and_one_of_something_is_one() {
+        let (target, count) = (bob(), 1);
+        let wiped = Notice::Wiped {
+            target: bob(),
+            count,
+        };
+        let muted = Notice::Muted {
+            target,
+            until: Some(60 * SECOND),
+        };
+        let told = |what| sentence("Ada", UserNo(1), 0, &what, Lang::En);
+        assert_eq!(told(muted), "Ada muted Bob for 1 minute");
+        assert_eq!(told(wiped), "Ada deleted 1 message of Bob");
+    }
+}

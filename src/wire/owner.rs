@@ -216,3 +216,149 @@ pub fn closed(room: RoomNo, lang: Lang) -> String {
     };
     json!({ "type": "closed", "room": room.0, "msg": msg }).to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::samples::{fields, json as parsed, named};
+
+    #[test]
+    fn every_act_is_read_and_called_what_it_was_asked_as() {
+        let (user, on) = (UserNo(7), true);
+        for (body, expected) in [
+            (
+                json!({"act":"rename","name":"Physics"}),
+                Wish::Rename("Physics".into()),
+            ),
+            (
+                json!({"act":"password","password":"sesame"}),
+                Wish::Password(Some("sesame".into())),
+            ),
+            (
+                json!({"act":"password","password":null}),
+                Wish::Password(None),
+            ),
+            (
+                json!({"act":"password","password":""}),
+                Wish::Password(None),
+            ),
+            (json!({"act":"lock","on":true}), Wish::Lock(on)),
+            (json!({"act":"quiet","on":false}), Wish::Quiet(false)),
+            (
+                json!({"act":"mute","user":7,"minutes":MAX_MUTE_MINUTES}),
+                Wish::Mute {
+                    user,
+                    minutes: MAX_MUTE_MINUTES,
+                },
+            ),
+            (
+                json!({"act":"kick","user":7}),
+                Wish::Kick {
+                    user,
+                    keep_out: false,
+                },
+            ),
+            (
+                json!({"act":"kick","user":7,"keepOut":true}),
+                Wish::Kick {
+                    user,
+                    keep_out: true,
+                },
+            ),
+            (json!({"act":"allow","user":7}), Wish::Allow(user)),
+            (json!({"act":"wipe","user":7}), Wish::Wipe(user)),
+            (
+                json!({"act":"appoint","user":7,"on":true}),
+                Wish::Appoint { user, on },
+            ),
+            (json!({"act":"link"}), Wish::Link),
+            (json!({"act":"lower","user":7}), Wish::Lower(Some(user))),
+            (json!({"act":"lower"}), Wish::Lower(None)),
+            (json!({"act":"close"}), Wish::Close),
+            (json!({"act":"state"}), Wish::State),
+        ] {
+            assert_eq!(wish(&fields(&body)), Ok(expected.clone()), "{body}");
+            assert_eq!(body["act"], expected.act());
+            let told = parsed(&answer(&act_fields(&expected)));
+            assert_eq!(told, json!({"code":0,"msg":"","act":body["act"]}));
+        }
+    }
+
+    #[test]
+    fn a_field_that_is_missing_or_of_another_kind_is_named() {
+        for (body, field) in [
+            (json!({}), "act"),
+            (json!({"act":"explode"}), "act"),
+            (json!({"act":"rename"}), "name"),
+            (json!({"act":"password"}), "password"),
+            (json!({"act":"lock","on":1}), "on"),
+            (json!({"act":"mute","user":7}), "minutes"),
+            (json!({"act":"mute","minutes":5}), "user"),
+            (
+                json!({"act":"mute","user":7,"minutes":MAX_MUTE_MINUTES + 1}),
+                "minutes",
+            ),
+            (json!({"act":"kick","user":0}), "user"),
+            (json!({"act":"kick","user":u64::MAX}), "user"),
+            (json!({"act":"kick","user":7,"keepOut":"yes"}), "keepOut"),
+            (json!({"act":"lower","user":"all"}), "user"),
+        ] {
+            assert_eq!(named(wish(&fields(&body))), field, "{body}");
+        }
+    }
+
+    #[test]
+    fn the_state_is_told_with_who_is_muted_and_kept_out() {
+        let who = |no, name: &str| Named {
+            no: UserNo(no),
+            name: name.into(),
+        };
+        let view = OwnersView {
+            room: RoomNo(1),
+            locked: true,
+            quiet: false,
+            password: true,
+            owners: vec![UserNo(1), UserNo(5)],
+            muted: vec![(who(2, "Bob \""), 5)],
+            kept_out: vec![who(3, "Eve")],
+        };
+        let expected = json!({
+            "code":0,"msg":"","locked":true,"quiet":false,"password":true,"owners":[1,5],
+            "muted":[{"user":2,"name":"Bob \"","until":local_nanos(5)}],
+            "keptOut":[{"user":3,"name":"Eve"}],
+        });
+        assert_eq!(parsed(&answer(&state_fields(&view))), expected);
+    }
+
+    #[test]
+    fn frames_say_what_happened_in_two_languages() {
+        for lang in [Lang::Zh, Lang::En] {
+            let told = [false, true].map(|out| parsed(&kicked(RoomNo(7), out, lang)));
+            assert_ne!(told[0]["msg"], told[1]["msg"]);
+            assert_eq!(
+                (&told[1]["type"], &told[1]["keptOut"]),
+                (&json!("kicked"), &json!(true))
+            );
+            let end = parsed(&closed(RoomNo(7), lang));
+            assert_eq!((&end["type"], &end["room"]), (&json!("closed"), &json!(7)));
+        }
+        let up = parsed(&hands(RoomNo(7), &[UserNo(12), UserNo(5)]));
+        assert_eq!(up, json!({"type":"hands","room":7,"users":[12,5]}));
+    }
+
+    #[test]
+    fn where_one_stands_says_until_when_only_to_who_is_muted() {
+        let told = |muted| {
+            let standing = Standing {
+                owner: false,
+                muted,
+                locked: true,
+                quiet: false,
+            };
+            parsed(&answer(&standing_fields(&standing)))
+        };
+        let free = json!({"code":0,"msg":"","owner":false,"locked":true,"quiet":false});
+        assert_eq!(told(None), free);
+        assert_eq!(told(Some(5))["muted"], local_nanos(5));
+    }
+}

@@ -56,6 +56,23 @@ fn who_is_kicked_and_is_in_another_room_stays_connected_there() {
 }
 
 #[test]
+fn an_account_is_closed_with_4001_too_and_may_log_on_again() {
+    let class = class();
+    let eve = account(&class.server.client(), "Eve");
+    let join = json!({"roomId":class.teacher.room_id});
+    eve.http.post("/room/join", join.clone()).data();
+    let mut ws = class.server.login_v1(&eve.token);
+    kick(&class, eve.id, false);
+    noticed(&mut ws, "kicked");
+    assert_eq!(ws.recv()["type"], "left");
+    assert_eq!(ws.recv()["type"], "kicked");
+    assert_eq!(ws.recv_or_code(), Err(4001));
+    let again = class.server.socket().auth_v1(&eve.token);
+    assert_eq!((&again["code"], &again["rooms"]), (&json!(0), &json!([])));
+    eve.http.post("/room/join", join).data();
+}
+
+#[test]
 fn who_is_kicked_while_it_waits_for_news_is_told_that_it_is_no_member() {
     let class = class();
     class.bob.drain();
