@@ -1,6 +1,10 @@
 //! The steps of a call that both transports share: whose it is, the limits, the hashing, and the
 //! command that it comes to. Knows no bytes; decides nothing that the rules decide.
 
+mod owner;
+
+pub use owner::{Opened, Step};
+
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -8,7 +12,7 @@ use uuid::Uuid;
 
 use crate::clock;
 use crate::door::network;
-use crate::hub::{Caller, Hub, Target};
+use crate::hub::{Caller, Entrance, Hub, Target};
 use crate::model::*;
 use crate::rooms::{check_name, skeleton};
 use crate::scribe::Desk;
@@ -24,6 +28,8 @@ pub struct Calls {
 pub struct Join<'a> {
     pub room: RoomRef,
     pub password: Option<&'a str>,
+    /// The owner key.
+    pub key: Option<&'a str>,
     pub name: Option<String>,
     pub request: Option<Uuid>,
     /// Where the call came from.
@@ -48,6 +54,8 @@ pub struct Taken {
     pub token: Option<String>,
     /// The password that was given is the room's.
     pub proved: bool,
+    /// Of a room that was just made.
+    pub owner_key: Option<String>,
 }
 
 impl Calls {
@@ -65,10 +73,12 @@ impl Calls {
         room: RoomRef,
         user: Uuid,
         token: Option<&str>,
+        from: IpAddr,
     ) -> Result<Caller, Refusal> {
+        let token = token.map(secrets::hash_token);
         let caller = self
             .hub
-            .caller(room, user, token.map(secrets::hash_token), clock::now())?;
+            .caller(room, user, token, network(from), clock::now())?;
         if caller.seal {
             self.desk.ask(Act::Seal { user: caller.user })?;
         }
@@ -185,6 +195,9 @@ impl Calls {
             from,
         } = create;
         // What is refused anyway is refused before the costly hash; the rules look again.
+        if self.hub.is_closed() {
+            return Err(Refusal::RoomsClosed);
+        }
         name.iter()
             .try_for_each(|name| check_name(NameOf::Room, name))?;
         user_name
@@ -194,16 +207,19 @@ impl Calls {
         let secret = password.map(hash).transpose()?;
         let request = request.map(|uuid| Request { uuid, from });
         let (seat, token) = self.seat(user, user_name, request)?;
+        let (owner_key, key) = secrets::new_key()?;
         let room = NewRoom {
             id: Uuid::new_v4(),
             name,
             secret: secret.clone(),
             listed,
+            key,
         };
         match self.desk.ask(Act::Create { room, seat })? {
             Reply::Seated { room, user } => {
                 // A repeated request gives the room that it made first: with that password?
-                let stands = self.hub.entrance(RoomRef::No(room))?.secret;
+                let entrance = self.hub.entrance(RoomRef::No(room))?;
+                let stands = entrance.secret;
                 let proved = match (password, stands) {
                     (Some(_), stands) if stands == secret => true,
                     (Some(password), Some(stands)) => {
@@ -213,12 +229,14 @@ impl Calls {
                     }
                     _ => false,
                 };
-                self.hub.called(room, user);
+                self.hub.called(room, user, network(from));
                 Ok(Taken {
                     room,
                     user,
                     token,
                     proved,
+                    // Somebody who is no owner any more asks again in vain.
+                    owner_key: (entrance.key == Some(key)).then_some(owner_key),
                 })
             }
             other => Err(unexpected(&other)),
@@ -239,8 +257,12 @@ impl Calls {
         self.hub.may_join(entrance.no, from)?;
         // Who is in it already need not prove it again.
         let member = user.is_some_and(|user| entrance.members.contains(&user.no));
+        let key = join.key.map(secrets::hash_key);
+        if key.is_some() {
+            self.try_key(key, &entrance, from)?;
+        }
         let proof = match (&entrance.secret, join.password) {
-            (Some(secret), Some(password)) if !member => {
+            (Some(secret), Some(password)) if !member && key.is_none() => {
                 let target = Target::Room(entrance.no);
                 if !self.try_password(password, Some(secret), target, from)? {
                     return Err(Refusal::WrongPassword);
@@ -257,6 +279,8 @@ impl Calls {
         let act = Act::Join {
             room: entrance.no,
             by_number: matches!(join.room, RoomRef::No(_)),
+            key,
+            from,
             proof,
             seat,
             silent: entrance.silent,
@@ -264,17 +288,38 @@ impl Calls {
         Ok((act, token, proof.is_some()))
     }
 
+    /// An owner key, within the limits on guessing passwords: it opens more than one.
+    fn try_key(
+        &self,
+        key: Option<KeyHash>,
+        entrance: &Entrance,
+        from: IpAddr,
+    ) -> Result<(), Refusal> {
+        let target = Target::Room(entrance.no);
+        let delay = self.hub.may_try(from, &target)?;
+        if !delay.is_zero() {
+            std::thread::sleep(delay);
+        }
+        if entrance.key == key {
+            return Ok(());
+        }
+        self.hub.wrong_password(from, target);
+        Err(Refusal::WrongPassword)
+    }
+
     /// Joins, and waits until it is so.
     pub fn take_seat(&self, user: Option<&User>, join: Join) -> Result<Taken, Refusal> {
+        let from = network(join.from);
         let (act, token, proved) = self.join(user, join)?;
         match self.desk.ask(act)? {
             Reply::Seated { room, user } => {
-                self.hub.called(room, user);
+                self.hub.called(room, user, from);
                 Ok(Taken {
                     room,
                     user,
                     token,
                     proved,
+                    owner_key: None,
                 })
             }
             other => Err(unexpected(&other)),

@@ -3,6 +3,10 @@
 //! Knows what each setting is called, what it may be and what to say when it is something else. It
 //! looks at the file system and asks for addresses, but opens no port and no database.
 
+mod rooms;
+
+pub use rooms::RoomFlag;
+
 use std::ffi::OsString;
 use std::fmt::Display;
 use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs};
@@ -66,6 +70,10 @@ pub struct Config {
     pub keep_messages: u64,
     /// Days for which entries are kept; 0 keeps all.
     pub keep_days: u32,
+    /// Rooms to make where they are not there; no two of one name.
+    pub rooms: Vec<RoomFlag>,
+    /// Nobody makes rooms but these.
+    pub closed: bool,
     pub log: LevelFilter,
 }
 
@@ -90,6 +98,8 @@ impl Default for Config {
             memory: 64,
             keep_messages: 0,
             keep_days: 0,
+            rooms: vec![],
+            closed: false,
             log: LevelFilter::Info,
         }
     }
@@ -193,6 +203,16 @@ struct Flags {
     /// days to keep messages, 0 for ever [default 0, PARLOR_KEEP_DAYS]
     #[argh(option)]
     keep_days: Option<String>,
+
+    /// NAME or NAME:PASSWORD of a room to make at start where it is not there, with its owner link
+    /// printed once; repeat for more, separate by commas in the variable [default none, PARLOR_ROOM]
+    #[argh(option)]
+    room: Vec<String>,
+
+    /// nobody makes rooms: there are only those of --room, and what was made before
+    /// [default off, PARLOR_CLOSED=1]
+    #[argh(switch)]
+    closed: bool,
 
     /// error, warn, info or debug, on stderr [default info, PARLOR_LOG]
     #[argh(option)]
@@ -323,6 +343,8 @@ fn check<E: Fn(&str) -> Option<OsString>>(typed: Flags, env: &Env<E>) -> Result<
     )?;
     let days = whole(0, MAX_DAYS, "; 0 keeps all");
     env.set("--keep-days", typed.keep_days, &mut config.keep_days, &days)?;
+    config.rooms = rooms::rooms(typed.room, env)?;
+    env.switch("--closed", typed.closed, &mut config.closed)?;
     env.set("--log", typed.log, &mut config.log, level)?;
     Ok(config)
 }

@@ -41,7 +41,9 @@ fn serve(config: Config) -> Result<(), String> {
     let asked_to_stop = signals().map_err(|why| format!("cannot listen for signals: {why}"))?;
     let server = server::start(config)?;
     let mut out = io::stdout();
-    let _ = writeln!(out, "{}", server.lines().join("\n")).and_then(|()| out.flush());
+    let mut lines = server.lines().to_vec();
+    lines.extend(server.owner_links());
+    let _ = writeln!(out, "{}", lines.join("\n")).and_then(|()| out.flush());
 
     let _ = asked_to_stop.recv();
     log::info!("stopping");

@@ -8,6 +8,10 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+mod owner;
+
+pub use owner::*;
+
 // ---- Limits. Each is a promise to the neighbours of whoever would like more. ----
 
 /// A text is something to read on a phone; what is longer is a file.
@@ -94,6 +98,11 @@ pub enum Body {
     Deleted {
         of: Target,
     },
+    /// An owner did something.
+    Notice {
+        avatar: u8,
+        what: Notice,
+    },
 }
 
 /// The message that an edit or a deletion is about.
@@ -118,7 +127,8 @@ impl Entry {
             | Body::Left { .. }
             | Body::Tombstone { .. }
             | Body::Edited { .. }
-            | Body::Deleted { .. } => None,
+            | Body::Deleted { .. }
+            | Body::Notice { .. } => None,
         }
     }
 
@@ -130,14 +140,15 @@ impl Entry {
             Body::Joined { .. }
             | Body::Left { .. }
             | Body::Tombstone { .. }
-            | Body::Deleted { .. } => None,
+            | Body::Deleted { .. }
+            | Body::Notice { .. } => None,
         }
     }
 
     /// Somebody came or went, or an owner did something: what `cachingMessage` shows.
     pub fn is_notice(&self) -> bool {
         match self.body {
-            Body::Joined { .. } | Body::Left { .. } => true,
+            Body::Joined { .. } | Body::Left { .. } | Body::Notice { .. } => true,
             Body::Message(_)
             | Body::Tombstone { .. }
             | Body::Edited { .. }
@@ -199,7 +210,7 @@ impl User {
 /// The status of an account that was banned (PROTOCOL.md, Accounts).
 pub const STATUS_BANNED: i64 = 2;
 
-/// A room as it is made.
+/// What a room is, its members aside.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RoomHead {
     pub no: RoomNo,
@@ -211,7 +222,14 @@ pub struct RoomHead {
     pub secret_version: u32,
     /// May be joined by its number without a password.
     pub listed: bool,
-    pub owner: UserNo,
+    /// The name by which `--room` knows it, whatever it is called since.
+    pub flag: Option<Arc<str>>,
+    /// Whoever shows this key becomes an owner. None: until an owner makes one.
+    pub key: Option<KeyHash>,
+    /// Nobody new comes in.
+    pub locked: bool,
+    /// Only owners write.
+    pub quiet: bool,
     pub created: Nanos,
 }
 
@@ -251,6 +269,7 @@ pub struct NewRoom {
     pub name: Option<String>,
     pub secret: Option<Arc<str>>,
     pub listed: bool,
+    pub key: KeyHash,
 }
 
 /// A wish to change something that lasts, with everything in it that the rules may not look up
@@ -284,10 +303,18 @@ pub enum Act {
         room: NewRoom,
         seat: Seat,
     },
+    /// A room of `--room`, without a maker, unless it is there already.
+    Open {
+        room: NewRoom,
+    },
     Join {
         room: RoomNo,
         /// Found by its number, which can be guessed, not by its id.
         by_number: bool,
+        /// The owner key that was shown.
+        key: Option<KeyHash>,
+        /// Where the call came from.
+        from: IpAddr,
         /// The version of the room's secret that the given password was checked against.
         proof: Option<u32>,
         seat: Seat,
@@ -320,12 +347,18 @@ pub enum Act {
         text: Arc<str>,
         recalled: Option<Spoken>,
     },
-    /// By its author or the room's owner.
+    /// By its author or an owner of the room.
     Delete {
         room: RoomNo,
         user: UserNo,
         uuid: Uuid,
         recalled: Option<Spoken>,
+    },
+    /// By an owner of the room.
+    Owner {
+        room: RoomNo,
+        user: UserNo,
+        power: Power,
     },
     /// Entries up to `floor` are no longer kept.
     Prune {
@@ -357,11 +390,13 @@ impl Act {
             | Act::Say { room, .. }
             | Act::Edit { room, .. }
             | Act::Delete { room, .. }
+            | Act::Owner { room, .. }
             | Act::Prune { room, .. } => *room,
             Act::Register { .. }
             | Act::Login { .. }
             | Act::Logout { .. }
             | Act::Create { .. }
+            | Act::Open { .. }
             | Act::Seal { .. }
             | Act::Expire { .. }
             | Act::Note(_) => RoomNo(0),
@@ -426,8 +461,32 @@ pub enum Event {
         room: RoomNo,
         floor: Place,
     },
-    /// The next place of a room. `Joined` and `Left` change who is in it.
+    /// The next place of a room. `Joined` and `Left` change who is in it, a notice the room itself.
     Entry(Arc<Entry>),
+    /// Somebody is an owner from here on, or no longer.
+    Owner {
+        room: RoomNo,
+        user: UserNo,
+        on: bool,
+    },
+    RoomSecret {
+        room: RoomNo,
+        secret: Option<Arc<str>>,
+        version: u32,
+    },
+    RoomKey {
+        room: RoomNo,
+        key: KeyHash,
+    },
+    KeptOut {
+        room: RoomNo,
+        who: KeptOut,
+    },
+    /// No longer kept out.
+    LetIn {
+        room: RoomNo,
+        user: UserNo,
+    },
     /// What `request` was answered with.
     Requested {
         request: Request,
@@ -459,6 +518,12 @@ pub enum Reply {
         at: Place,
         sent: Nanos,
     },
+    /// A room of `--room` was made.
+    Opened(RoomNo),
+    /// None: it may write again.
+    Muted(Option<Nanos>),
+    /// So many messages were deleted with this step.
+    Wiped(u64),
 }
 
 /// What a field should have been.
@@ -485,6 +550,14 @@ pub enum Want {
     Alone,
     /// Places by room numbers.
     Places,
+    /// 0 to `MAX_MUTE_MINUTES`.
+    Minutes,
+    /// One of the acts of an owner.
+    Act,
+    /// The number of a user.
+    User,
+    /// A string, or null.
+    TextOrNull,
 }
 
 /// Whose name.
@@ -531,6 +604,27 @@ pub enum Refusal {
     /// Somebody else's message.
     NotYours,
     NotMember,
+    /// Of those that an owner acts on: nobody of this number is in the room.
+    NoSuchMember,
+    /// Nobody of this number is kept out.
+    NotKeptOut,
+    /// Only owners may do this.
+    NotOwner,
+    /// This cannot be done to an owner.
+    IsOwner,
+    /// A room is not left without an owner.
+    LastOwner,
+    /// May not write for so many seconds.
+    Muted {
+        after: u64,
+    },
+    /// Only owners write here now.
+    Quiet,
+    /// Nobody new comes in.
+    Locked,
+    KeptOut,
+    /// Nobody makes rooms on this server.
+    RoomsClosed,
     PrivateRoom,
     WrongPassword,
     WrongLogin,
@@ -564,6 +658,11 @@ pub struct MemberView {
     /// The last call.
     pub heard: Nanos,
     pub online: bool,
+    pub owner: bool,
+    /// May not write until then.
+    pub muted: Option<Nanos>,
+    /// 1: its hand went up first. None: it is down.
+    pub hand: Option<usize>,
     /// Its newest pending notices, oldest first.
     pub notices: Vec<Arc<Entry>>,
 }
@@ -577,8 +676,20 @@ pub struct RoomView {
     pub description: String,
     pub created: Nanos,
     pub last: Place,
+    pub locked: bool,
+    pub quiet: bool,
+    pub password: bool,
     /// In join order.
     pub members: Vec<MemberView>,
+}
+
+/// Where one member stands in a room: what it may do.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Standing {
+    pub owner: bool,
+    pub muted: Option<Nanos>,
+    pub locked: bool,
+    pub quiet: bool,
 }
 
 /// A page of a room's order, oldest first.

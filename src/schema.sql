@@ -1,4 +1,4 @@
--- parlor's database, version 1 (PRAGMA user_version). store.rs sets auto_vacuum and secure_delete
+-- parlor's database, version 2 (PRAGMA user_version). store.rs sets auto_vacuum and secure_delete
 -- before this runs, since both are dear to change once there is data.
 -- Times are UTC nanoseconds since 1970. Numbers are AUTOINCREMENT: never used twice.
 
@@ -39,11 +39,35 @@ CREATE TABLE rooms (
     secret         TEXT,                      -- argon2id; null for an open room
     secret_version INTEGER NOT NULL,
     listed         INTEGER NOT NULL,
-    owner          INTEGER NOT NULL REFERENCES users (no),
     created        INTEGER NOT NULL,
     floor          INTEGER NOT NULL DEFAULT 0, -- entries up to this place are no longer kept
-    ended          INTEGER                    -- its entries are being deleted, in small steps
+    ended          INTEGER,                   -- its entries are being deleted, in small steps
+    flag           TEXT,                      -- the name by which --room knows it
+    key            BLOB,                      -- SHA-256 of its owner key
+    locked         INTEGER NOT NULL DEFAULT 0,
+    quiet          INTEGER NOT NULL DEFAULT 0
 ) STRICT;
+
+CREATE TABLE owners (
+    room INTEGER NOT NULL REFERENCES rooms (no),
+    user INTEGER NOT NULL REFERENCES users (no),
+    PRIMARY KEY (room, user)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE mutes (
+    room  INTEGER NOT NULL REFERENCES rooms (no),
+    user  INTEGER NOT NULL REFERENCES users (no),
+    until INTEGER NOT NULL,
+    PRIMARY KEY (room, user)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE kept_out (
+    room INTEGER NOT NULL REFERENCES rooms (no),
+    user INTEGER NOT NULL REFERENCES users (no),
+    name TEXT NOT NULL,                       -- whoever has one that looks like it, too
+    host TEXT,                                -- and whoever calls from there
+    PRIMARY KEY (room, user)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE members (
     room   INTEGER NOT NULL REFERENCES rooms (no),
@@ -59,7 +83,7 @@ CREATE TABLE entries (
     room   INTEGER NOT NULL,
     at     INTEGER NOT NULL,
     kind   INTEGER NOT NULL,                  -- 1 message, 2 joined, 3 left, 4 a deleted message,
-                                              -- 5 an edit, 6 a deletion
+                                              -- 5 an edit, 6 a deletion, 7 an owner's act
     sender INTEGER NOT NULL,
     name   TEXT NOT NULL,                     -- of the sender then
     sent   INTEGER NOT NULL,
@@ -71,7 +95,7 @@ CREATE TABLE entries (
 ) STRICT, WITHOUT ROWID;
 
 CREATE UNIQUE INDEX entries_uuid ON entries (room, uuid) WHERE uuid IS NOT NULL;
-CREATE INDEX entries_notices ON entries (room, at) WHERE kind IN (2, 3);
+CREATE INDEX entries_notices ON entries (room, at) WHERE kind IN (2, 3, 7);
 
 -- Creates and joins that may be asked for again within ten minutes.
 CREATE TABLE requests (

@@ -15,7 +15,7 @@ use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use crossbeam_channel::{Sender, bounded};
 use sha2::{Digest, Sha256};
 
-use crate::model::{AVATARS, Refusal, TokenHash};
+use crate::model::{AVATARS, KeyHash, Refusal, TokenHash};
 
 /// Hashings at a time, each 19 MiB of memory and a core for a while: what a Raspberry Pi has to
 /// spare beside the chat.
@@ -26,15 +26,33 @@ const TURN_PATIENCE: Duration = Duration::from_secs(10);
 /// A new token: 64 lowercase hexadecimal digits from the operating system's random source, and
 /// what is stored of it.
 pub fn new_token() -> Result<(String, TokenHash), Refusal> {
-    let mut bytes = [0; 32];
-    random(&mut bytes)?;
-    let mut token = String::with_capacity(64);
-    for byte in bytes {
-        // Writing to a String cannot fail.
-        let _ = write!(token, "{byte:02x}");
-    }
+    let token = digits::<32>()?;
     let hash = hash_token(&token);
     Ok((token, hash))
+}
+
+/// A new owner key: 32 lowercase hexadecimal digits, for a link that a person can pass on, and what
+/// is stored of it.
+pub fn new_key() -> Result<(String, KeyHash), Refusal> {
+    let key = digits::<16>()?;
+    let hash = hash_key(&key);
+    Ok((key, hash))
+}
+
+pub fn hash_key(key: &str) -> KeyHash {
+    KeyHash(Sha256::digest(key.as_bytes()).into())
+}
+
+/// So many random bytes, as lowercase hexadecimal digits.
+fn digits<const BYTES: usize>() -> Result<String, Refusal> {
+    let mut bytes = [0; BYTES];
+    random(&mut bytes)?;
+    let mut digits = String::with_capacity(2 * BYTES);
+    for byte in bytes {
+        // Writing to a String cannot fail.
+        let _ = write!(digits, "{byte:02x}");
+    }
+    Ok(digits)
 }
 
 pub fn hash_token(token: &str) -> TokenHash {

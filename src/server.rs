@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use crate::calls::Calls;
-use crate::cli::Config;
+use crate::calls::{Calls, Opened};
+use crate::cli::{Config, RoomFlag};
 use crate::clock;
 use crate::door::{Caps, Door, Kind};
 use crate::http::{self, Newcomers, Site};
@@ -17,9 +17,12 @@ use crate::model::Act;
 use crate::rooms::Rules;
 use crate::scribe::{Desk, Keep, Scribe};
 use crate::store::{self, Data};
+use crate::wire::{Lang, refusal};
 
 /// Looking after sockets, presence and expiry.
 const PULSE: Duration = Duration::from_secs(1);
+/// Of one pulse: raised hands do not wait for a whole second.
+const TICKS: u32 = 4;
 /// Stopping takes 5 s at most (README). For the answers of sockets …
 const ANSWER_PATIENCE: Duration = Duration::from_millis(1_500);
 /// … for requests in hand and for clients' Close frames …
@@ -36,6 +39,7 @@ pub struct Server {
     hub: Arc<Hub>,
     scribe: Scribe,
     pulse: Pulse,
+    opened: Vec<Opened>,
 }
 
 /// Opens the database and then the ports. The error is a sentence that names the flag.
@@ -43,6 +47,7 @@ pub fn start(config: Config) -> Result<Server, String> {
     let rules = Rules {
         max_members: config.max_members,
         require_token: config.require_token,
+        closed: config.closed,
     };
     let opened = store::open(&config.data, config.durability)?;
     let listeners = [
@@ -66,6 +71,7 @@ pub fn start(config: Config) -> Result<Server, String> {
         hold: config.hold,
         session: config.session,
         memory: config.memory << 20,
+        lang: Lang::Zh,
     };
     let keep = Keep {
         messages: config.keep_messages,
@@ -88,6 +94,7 @@ pub fn start(config: Config) -> Result<Server, String> {
         http,
         ws,
     });
+    let opened = open_rooms(&site.calls, &config.rooms)?;
     let caps = Caps::new(
         config.max_connections,
         config.max_per_address,
@@ -109,7 +116,24 @@ pub fn start(config: Config) -> Result<Server, String> {
         hub,
         scribe,
         pulse,
+        opened,
     })
+}
+
+/// The rooms of `--room`, before anybody can come in; those that were made now.
+fn open_rooms(calls: &Calls, rooms: &[RoomFlag]) -> Result<Vec<Opened>, String> {
+    let mut opened = vec![];
+    for RoomFlag { name, password } in rooms {
+        let made = calls.open(name, password.as_deref()).map_err(|refusal| {
+            let why = refusal::sentence(&refusal, Lang::En);
+            format!("cannot make the room of --room {name:?}: {why}")
+        })?;
+        opened.extend(made);
+    }
+    if calls.hub.is_closed() && calls.hub.has_no_room() {
+        log::warn!("there is no room, and with --closed nobody makes one: give --room NAME");
+    }
+    Ok(opened)
 }
 
 fn listen(address: SocketAddr, flag: &str, what: &str) -> Result<TcpListener, String> {
@@ -151,6 +175,18 @@ impl Server {
         ]
     }
 
+    /// The owner links of the rooms that `--room` made with this start: nobody can tell them later.
+    pub fn owner_links(&self) -> Vec<String> {
+        let line = |made: &Opened| {
+            let (http, Opened { name, room, key }) = (self.http, made);
+            format!(
+                "Room       {name}: http://{http}/#/room/{}\nOwner      {name}: http://{http}/#/room/{}?owner={key}",
+                room.0, room.0
+            )
+        };
+        self.opened.iter().map(line).collect()
+    }
+
     /// No new connections; what was accepted is committed and answered; sockets close with 1001;
     /// the database is closed. False if the disk did not let that happen in time.
     pub fn stop(self) -> bool {
@@ -184,10 +220,17 @@ impl Pulse {
         let ended = Arc::new(Bell::default());
         let bell = ended.clone();
         let run = move || {
-            while !bell.wait(PULSE) {
+            for beats in 1.. {
+                if bell.wait(PULSE / TICKS) {
+                    break;
+                }
+                let beat = || match beats % TICKS {
+                    0 => beat(&hub, &desk),
+                    _ => hub.tell_hands(),
+                };
                 // What one second could not do the next one may; without a pulse nothing would
                 // ever expire or be pinged again.
-                if catch_unwind(AssertUnwindSafe(|| beat(&hub, &desk))).is_err() {
+                if catch_unwind(AssertUnwindSafe(beat)).is_err() {
                     log::error!("a panic in the pulse");
                 }
             }
@@ -206,6 +249,7 @@ impl Pulse {
 fn beat(hub: &Hub, desk: &Desk) {
     let now = clock::now();
     hub.tend(now);
+    hub.tell_hands();
     let note = hub.take_note(now, false);
     if !note.is_empty()
         && desk

@@ -221,7 +221,7 @@ fn a_deletion_is_told_to_v_1_only_and_leaves_a_tombstone() {
     let told = cids_phone.recv();
     assert_eq!(
         told,
-        json!({"type":"deleted","room":room,"uuid":id,"seq":4,"at":5})
+        json!({"type":"deleted","room":room,"uuid":id,"seq":4,"at":5,"by":house.ada.id})
     );
     for ws in [&mut ada, &mut bob, &mut cids, &mut cids_phone] {
         ws.nothing_more();

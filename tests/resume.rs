@@ -82,7 +82,8 @@ fn what_was_missed_follows_the_answer_in_order_and_then_what_is_live() {
     let (mut ws, answer) = resume(&server, &ada, seen, &epoch(&ada));
     assert_eq!(
         room_of(&answer),
-        &json!({"id":ada.room,"name":room_of(&answer)["name"],"at":seen + 8,"complete":true})
+        &json!({"id":ada.room,"name":room_of(&answer)["name"],"at":seen + 8,"complete":true,
+                "owner":true,"locked":false,"quiet":false})
     );
     assert_eq!(answer["gone"], json!([]));
     assert_eq!(json!(frames(&mut ws, 8)), missed);
@@ -205,8 +206,10 @@ fn a_room_one_is_no_longer_in_is_gone_and_one_not_named_begins_live() {
     assert_eq!(
         answer["rooms"],
         json!([
-            {"id":named,"name":"named","at":2,"complete":true},
-            {"id":unnamed,"name":"unnamed","at":2,"complete":true}
+            {"id":named,"name":"named","at":2,"complete":true,
+             "owner":true,"locked":false,"quiet":false},
+            {"id":unnamed,"name":"unnamed","at":2,"complete":true,
+             "owner":true,"locked":false,"quiet":false}
         ])
     );
     let frame = ws.recv();

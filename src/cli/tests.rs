@@ -153,6 +153,17 @@ fn each_flag_sets_its_own_field_and_so_does_its_variable() {
             },
         ),
         (
+            "--room",
+            "Physics:sesame:open",
+            Config {
+                rooms: vec![RoomFlag {
+                    name: "Physics".into(),
+                    password: Some("sesame:open".into()),
+                }],
+                ..base.clone()
+            },
+        ),
+        (
             "--log",
             "debug",
             Config {
@@ -173,8 +184,13 @@ fn each_flag_sets_its_own_field_and_so_does_its_variable() {
     };
     let anew = Config {
         new_epoch: true,
+        ..base.clone()
+    };
+    let closed = Config {
+        closed: true,
         ..base
     };
+    assert_eq!(config(&["--closed"]), closed);
     assert_eq!(config(&["--require-token"]), sealed);
     assert_eq!(config(&["--new-epoch"]), anew);
     for on in ["1", "true", "TRUE"] {
@@ -183,7 +199,30 @@ fn each_flag_sets_its_own_field_and_so_does_its_variable() {
             Ok(sealed.clone())
         );
         assert_eq!(with(&[], &[("PARLOR_NEW_EPOCH", on)]), Ok(anew.clone()));
+        assert_eq!(with(&[], &[("PARLOR_CLOSED", on)]), Ok(closed.clone()));
     }
+}
+
+#[test]
+fn rooms_may_be_given_again_and_again_or_with_commas_in_the_variable() {
+    let names = |config: Config| config.rooms.into_iter().map(|room| room.name);
+    let flags = config(&["--room", "Maths, for beginners", "--room", "Art:x"]);
+    assert!(names(flags).eq(["Maths, for beginners", "Art"]));
+    let variable = with(&[], &[("PARLOR_ROOM", "Maths, Art:x")]);
+    assert!(names(variable.expect("two rooms")).eq(["Maths", "Art"]));
+    for (text, part) in [
+        ("", "give NAME or NAME:PASSWORD"),
+        (":sesame", "give NAME or NAME:PASSWORD"),
+        ("Art:", "give a password of 1 to 128"),
+    ] {
+        let why = refusal(&["--room", text], &[]);
+        assert!(why.contains(&format!("--room {text:?}: {part}")), "{why}");
+    }
+    let twice = refusal(&[], &[("PARLOR_ROOM", "Art,\u{410}rt:x")]);
+    assert!(
+        twice.contains("PARLOR_ROOM \"\u{410}rt:x\": there is"),
+        "{twice}"
+    );
 }
 
 #[test]
@@ -452,6 +491,8 @@ fn help_names_each_flag_with_its_default_and_its_variable() {
         ),
         ("--require-token", "off".into()),
         ("--new-epoch", "off".into()),
+        ("--closed", "off".into()),
+        ("--room", "none".into()),
         ("--max-connections", default.max_connections.to_string()),
         ("--max-per-address", default.max_per_address.to_string()),
         ("--trust-proxy", "none".into()),

@@ -10,7 +10,7 @@ use crate::wire::accounts as wire;
 use crate::wire::fields::{Fields, need};
 use crate::wire::socket::{HistorySpan, history_limit, history_span};
 
-fn answered(request: &Request, login: bool, outcome: Result<Answer, Refusal>) -> Answer {
+pub(super) fn answered(request: &Request, login: bool, outcome: Result<Answer, Refusal>) -> Answer {
     outcome.unwrap_or_else(|refusal| {
         let lang = lang(request, Lang::En);
         refused(&refusal, wire::failure(&refusal, lang, login))
@@ -18,7 +18,7 @@ fn answered(request: &Request, login: bool, outcome: Result<Answer, Refusal>) ->
 }
 
 /// The token that a call shows, in its header or its body.
-fn shown<'a>(request: &'a Request, body: Option<&'a str>) -> Result<&'a str, Refusal> {
+pub(super) fn shown<'a>(request: &'a Request, body: Option<&'a str>) -> Result<&'a str, Refusal> {
     bearer(request).or(body).ok_or(Refusal::TokenRequired)
 }
 
@@ -85,7 +85,8 @@ impl Site {
                 from,
             };
             let taken = self.calls.create(Some(&user), create)?;
-            Ok(json(201, wire::room_made(taken.room)))
+            let key = taken.owner_key.unwrap_or_default();
+            Ok(json(201, wire::room_made(taken.room, &key)))
         };
         answered(request, false, make())
     }
@@ -97,6 +98,7 @@ impl Site {
             let join = Join {
                 room: room_of(id)?,
                 password: body.password.as_deref(),
+                key: body.key.as_deref(),
                 name: body.name,
                 request: None,
                 from: self.from(conn, request),
@@ -141,7 +143,10 @@ impl Site {
             let span = history_span(number(request, "after")?, number(request, "before")?)?;
             let limit = history_limit(number(request, "limit")?)?;
             let page = self.calls.hub.page(room, store_span(span), limit)?;
-            Ok(json(200, wire::messages(&page)))
+            Ok(json(
+                200,
+                wire::messages(&page, lang(request, self.calls.hub.lang())),
+            ))
         };
         answered(request, false, messages())
     }
@@ -156,7 +161,10 @@ impl Site {
             let before = number(request, "before")?.unwrap_or(Place::MAX);
             let limit = history_limit(number(request, "limit")?)?;
             let page = self.calls.hub.search(room, before, &text, limit)?;
-            Ok(json(200, wire::messages(&page)))
+            Ok(json(
+                200,
+                wire::messages(&page, lang(request, self.calls.hub.lang())),
+            ))
         };
         answered(request, false, search())
     }

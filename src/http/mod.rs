@@ -2,6 +2,7 @@
 
 mod accounts;
 mod newcomers;
+mod owners;
 mod page;
 mod room_api;
 
@@ -64,6 +65,8 @@ enum Route<'a> {
     MyRooms,
     Room(&'a str),
     RoomJoin(&'a str),
+    RoomOwner(&'a str),
+    RoomHand(&'a str),
     RoomMessages(&'a str),
     RoomSearch(&'a str),
 }
@@ -90,6 +93,8 @@ fn route(kind: Kind, path: &str) -> Option<Route<'_>> {
         (_, ["rooms", "me"]) => Route::MyRooms,
         (_, ["rooms", id]) => Route::Room(id),
         (_, ["rooms", id, "join"]) => Route::RoomJoin(id),
+        (_, ["rooms", id, "owner"]) => Route::RoomOwner(id),
+        (_, ["rooms", id, "hand"]) => Route::RoomHand(id),
         (_, ["rooms", id, "messages"]) => Route::RoomMessages(id),
         (_, ["rooms", id, "search"]) => Route::RoomSearch(id),
         _ => return None,
@@ -104,7 +109,9 @@ fn allowed(route: &Route) -> &'static str {
         | Route::Login
         | Route::Logout
         | Route::Rooms
-        | Route::RoomJoin(_) => "POST, OPTIONS",
+        | Route::RoomJoin(_)
+        | Route::RoomOwner(_)
+        | Route::RoomHand(_) => "POST, OPTIONS",
         Route::Page
         | Route::Protocol
         | Route::Health
@@ -321,6 +328,8 @@ impl Site {
             Route::MyRooms => self.my_rooms(request).into(),
             Route::Room(id) => self.room(request, id).into(),
             Route::RoomJoin(id) => self.join_room(conn, request, id).into(),
+            Route::RoomOwner(id) => self.owner(conn, request, id).into(),
+            Route::RoomHand(id) => self.hand(request, id).into(),
             Route::RoomMessages(id) => self.messages(request, id).into(),
             Route::RoomSearch(id) => self.search(request, id).into(),
         }

@@ -73,7 +73,7 @@ impl Site {
     fn caller(&self, asked: &Asked) -> Result<Caller, Refusal> {
         let seat = wire::seat(&asked.body)?;
         self.calls
-            .caller(seat.room, seat.user, asked.token.as_deref())
+            .caller(seat.room, seat.user, asked.token.as_deref(), asked.from)
     }
 
     fn create(&self, asked: &Asked) -> Result<Answer, Refusal> {
@@ -100,6 +100,7 @@ impl Site {
         let join = Join {
             room: body.room,
             password: body.room_password.as_deref(),
+            key: body.key.as_deref(),
             name: body.user_name,
             request: body.request,
             from: asked.from,
@@ -132,6 +133,7 @@ impl Site {
                 .unwrap_or_default(),
             // Whoever showed a token keeps it.
             token: taken.token.as_deref().or(asked.token.as_deref()),
+            owner_key: taken.owner_key.as_deref(),
         };
         Ok(json(200, wire::seated(call, asked.lang, asked.v, &seated)))
     }
@@ -141,7 +143,7 @@ impl Site {
         let body = wire::send(&asked.body, seat.user)?;
         let caller = self
             .calls
-            .caller(seat.room, seat.user, asked.token.as_deref())?;
+            .caller(seat.room, seat.user, asked.token.as_deref(), asked.from)?;
         self.calls.hub.may_send(caller.room, caller.user)?;
         let act = self
             .calls

@@ -40,6 +40,7 @@ impl Hub {
         room: RoomRef,
         user: Uuid,
         token: Option<TokenHash>,
+        from: IpAddr,
         now: Nanos,
     ) -> Result<Caller, Refusal> {
         let mut table = self.table();
@@ -55,7 +56,7 @@ impl Hub {
             None if sealed || self.policy.require_token => return Err(Refusal::TokenRequired),
             _ => {}
         }
-        table.call(user, Some(room), now);
+        table.call(user, Some(room), Some(from), now);
         Ok(Caller {
             room,
             user,
@@ -67,7 +68,7 @@ impl Hub {
     pub fn bearer(&self, token: TokenHash, now: Nanos) -> Result<(User, bool), Refusal> {
         let mut table = self.table();
         let user = table.session(token, &self.policy, now)?.clone();
-        table.call(user.no, None, now);
+        table.call(user.no, None, None, now);
         let seal = !user.sealed;
         Ok((user, seal))
     }
@@ -91,8 +92,9 @@ impl Hub {
     }
 
     /// Somebody took or has a seat here: a call.
-    pub fn called(&self, room: RoomNo, user: UserNo) {
-        self.table().call(user, Some(room), clock::now());
+    pub fn called(&self, room: RoomNo, user: UserNo, from: IpAddr) {
+        self.table()
+            .call(user, Some(room), Some(from), clock::now());
     }
 
     pub fn user(&self, no: UserNo) -> Option<User> {
@@ -153,7 +155,7 @@ impl Table {
         let found = self.find(room).ok_or(Refusal::NoSuchRoom)?;
         found.member(user).ok_or(Refusal::NotMember)?;
         let room = found.head.no;
-        self.call(user, Some(room), clock::now());
+        self.call(user, Some(room), None, clock::now());
         Ok(room)
     }
 

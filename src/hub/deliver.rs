@@ -13,7 +13,7 @@ use tungstenite::Bytes;
 use super::live::Ear;
 use super::socket::{Close, Socket, text_frame};
 use crate::model::{Entry, RoomNo, UserNo};
-use crate::wire::socket as wire;
+use crate::wire::{Lang, socket as wire};
 
 /// Sockets that are looked at together before they are written to: what one of them keeps the
 /// memory waiting for, all of them do at once.
@@ -31,6 +31,9 @@ pub struct Delivery {
     /// In the order of the room; consecutive entries of one audience are together.
     parts: Vec<Part>,
     answers: Vec<(Turn, Arc<Socket>, Bytes)>,
+    /// What single sockets are told besides, after the entries of that turn.
+    tells: Vec<(Turn, Arc<Socket>, Bytes)>,
+    lang: Lang,
     /// Deliveries to this room that were handed to a porter and have not arrived.
     under_way: Arc<AtomicUsize>,
     /// How many of them this one is.
@@ -57,11 +60,14 @@ impl Item {
 }
 
 impl Delivery {
-    pub fn to(room: RoomNo, under_way: Arc<AtomicUsize>) -> Delivery {
+    /// `lang` is that of the notices.
+    pub fn to(room: RoomNo, under_way: Arc<AtomicUsize>, lang: Lang) -> Delivery {
         Delivery {
             room,
             parts: vec![],
             answers: vec![],
+            tells: vec![],
+            lang,
             under_way,
             counted: 0,
         }
@@ -95,16 +101,22 @@ impl Delivery {
         self.answers.push((turn, socket, text_frame(frame)));
     }
 
+    pub fn tell(&mut self, turn: Turn, socket: Arc<Socket>, frame: Bytes) {
+        self.tells.push((turn, socket, frame));
+    }
+
     /// What follows it in the same room is told with it.
     pub fn join(&mut self, next: Delivery) {
         next.parts.into_iter().for_each(|part| self.append(part));
         self.answers.extend(next.answers);
+        self.tells.extend(next.tells);
         self.counted += next.counted;
     }
 
     /// How many sockets it is written to, near enough.
     pub fn size(&self) -> usize {
-        self.parts.iter().map(|part| part.ears.len()).sum()
+        let ears = self.parts.iter().map(|part| part.ears.len());
+        ears.sum::<usize>() + self.tells.len()
     }
 
     /// Nothing that was told in this room before is still on its way.
@@ -126,7 +138,8 @@ impl Delivery {
             let frames = &mut own.entry(socket.id).or_insert((socket, vec![])).1;
             frames.push((*turn, frame.clone()));
         }
-        let mut answered: Vec<u64> = own.keys().copied().collect();
+        let told = self.tells.iter().map(|(_, socket, _)| socket.id);
+        let mut answered: Vec<u64> = own.keys().copied().chain(told).collect();
         answered.sort_unstable();
         // Of all parts: who gets something of its own gets it after them all, and nothing before.
         let items = self.parts.iter().flat_map(|part| &part.items);
@@ -136,7 +149,7 @@ impl Delivery {
         for Part { ears, items } in &self.parts {
             let items: Vec<_> = items
                 .iter()
-                .map(|item| (item, text_frame(wire::frame(&item.entry))))
+                .map(|item| (item, text_frame(wire::frame(&item.entry, self.lang))))
                 .collect();
             // What everybody gets who said nothing in it, by version.
             let (mut plain, mut full) = (None, None);
@@ -159,6 +172,10 @@ impl Delivery {
                     }
                 }
             }
+        }
+        for (turn, socket, frame) in &self.tells {
+            let frames = &mut own.entry(socket.id).or_insert((socket, vec![])).1;
+            frames.push((*turn, frame.clone()));
         }
         for (socket, mut frames) in own.into_values() {
             frames.sort_by_key(|(turn, _)| *turn);
@@ -261,12 +278,12 @@ mod tests {
         let ((ada, adas), (bob, bobs)) = (ear(1), ear(2));
         let both = Arc::new(vec![ada.clone(), bob.clone()]);
         let later = Arc::new(vec![bob, ada]);
-        let mut delivery = Delivery::to(RoomNo(1), Arc::default());
+        let mut delivery = Delivery::to(RoomNo(1), Arc::default(), Lang::En);
         // Ada speaks over HTTP, so that this socket of hers hears it.
         delivery.add(1, said(1, 1), both.clone(), None);
         delivery.add(2, said(2, 3), later.clone(), None);
         delivery.add(3, said(3, 1), later, None);
-        let mut next = Delivery::to(RoomNo(1), Arc::default());
+        let mut next = Delivery::to(RoomNo(1), Arc::default(), Lang::En);
         next.add(4, said(4, 2), both, None);
         delivery.join(next);
         delivery.run();

@@ -79,8 +79,10 @@ impl Hub {
     /// Who and what was silent for too long, as the rules are to check. None: nothing.
     pub fn overdue(&self) -> Option<Act> {
         let table = self.table();
-        let rooms = table.rooms.rooms().map(|room| room.head.no);
+        // Those of `--room` stay.
+        let rooms = table.rooms.rooms().filter(|r| r.head.flag.is_none());
         let mut rooms: Vec<_> = rooms
+            .map(|room| room.head.no)
             .filter(|no| table.is_unused(*no, self.start))
             .collect();
         let mut guests = vec![];
@@ -97,7 +99,7 @@ impl Hub {
             table
                 .rooms
                 .room(*room)
-                .is_some_and(|room| room.head.owner != *user)
+                .is_some_and(|room| !room.is_owner(*user))
         });
         let expired = |(token, user): &(TokenHash, UserNo)| {
             let account = table

@@ -1,6 +1,7 @@
 //! Sockets among the listeners: who hears what, who is silent, and the end of all.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -9,6 +10,7 @@ use super::live::{Ear, Hall};
 use super::socket::{Close, Socket, text_frame};
 use super::views::head_view;
 use super::{Hub, Table};
+use crate::clock;
 use crate::model::*;
 use crate::rooms::Room;
 use crate::wire::socket as wire;
@@ -150,8 +152,9 @@ impl Hub {
 
 /// What a socket is told of its rooms when it has taken its seat.
 pub struct Seated {
-    /// Each room as it was at that moment, and whether all that was missed follows.
-    pub rooms: Vec<(RoomView, bool)>,
+    /// Each room as it was at that moment, where the user stands in it, and whether all that was
+    /// missed follows.
+    pub rooms: Vec<(RoomView, Standing, bool)>,
     /// Rooms of `resume` that the user is not in any more.
     pub gone: Vec<RoomNo>,
     /// Rooms to catch up with, and the place after which to begin.
@@ -227,8 +230,9 @@ impl Hub {
             let rate = &mut table.person(user).typing;
             let taken = rate.take(TYPING_RATE, TYPING_BURST, Instant::now());
             taken.map_err(|after| Refusal::TooFast { after })?;
-            let member = table.rooms.room(room).and_then(|room| room.member(user));
-            let member = member.ok_or(Refusal::NotMember)?;
+            let found = table.rooms.room(room).ok_or(Refusal::NoSuchRoom)?;
+            let member = found.member(user).ok_or(Refusal::NotMember)?;
+            found.may_write(user, clock::now())?;
             let ears = table
                 .halls
                 .get(&room)
@@ -253,6 +257,7 @@ impl Attached<'_> {
         token: TokenHash,
         v: u64,
         resume: Option<&Resume>,
+        from: IpAddr,
         now: Nanos,
     ) -> Result<Seated, Refusal> {
         let table = &mut *self.hub.table();
@@ -287,7 +292,9 @@ impl Attached<'_> {
                     seated.behind.push((no, newest.max(floor)));
                 }
             }
-            seated.rooms.push((head_view(room), complete));
+            seated
+                .rooms
+                .push((head_view(room), room.standing(user, now), complete));
         }
         let asked = resume.iter().flat_map(|r| r.seen.keys());
         seated.gone = asked
@@ -307,7 +314,7 @@ impl Attached<'_> {
             v,
             behind,
         };
-        for (room, _) in &seated.rooms {
+        for (room, _, _) in &seated.rooms {
             if seated.behind.iter().all(|(no, _)| *no != room.no) {
                 table.halls.entry(room.no).or_default().add(&ear);
             }
@@ -316,6 +323,7 @@ impl Attached<'_> {
         // Most have one.
         ears.reserve_exact(1);
         ears.push(ear);
+        table.person(user).from = Some(from);
         table.come(user, now);
         self.user = Some(user);
         Ok(seated)

@@ -3,6 +3,7 @@
 //! Plain data behind the hub's lock. Knows no thread but the bells it is handed.
 
 use std::collections::{HashMap, VecDeque};
+use std::net::IpAddr;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -52,6 +53,8 @@ pub struct Person {
     pub unnoted: bool,
     pub rate: Bucket,
     pub typing: Bucket,
+    /// Where it called from last, as limits count addresses.
+    pub from: Option<IpAddr>,
 }
 
 impl Person {
@@ -65,6 +68,7 @@ impl Person {
             unnoted: false,
             rate: Bucket::default(),
             typing: Bucket::default(),
+            from: None,
         }
     }
 
@@ -126,6 +130,10 @@ pub struct Hall {
     pub counted: bool,
     /// The newest notices, oldest first; None until somebody asked for them.
     pub notices: Option<VecDeque<Arc<Entry>>>,
+    /// Members whose hands are up, in the order in which they went up.
+    pub hands: Vec<UserNo>,
+    /// When that was last told.
+    pub hands_told: Option<Instant>,
 }
 
 impl Default for Hall {
@@ -138,6 +146,8 @@ impl Default for Hall {
             under_way: Arc::default(),
             counted: false,
             notices: None,
+            hands: vec![],
+            hands_told: None,
         }
     }
 }

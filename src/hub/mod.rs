@@ -7,6 +7,7 @@
 mod callers;
 mod deliver;
 mod due;
+mod hands;
 mod listeners;
 pub mod live;
 mod order;
@@ -20,6 +21,7 @@ pub use callers::{Caller, Target};
 pub use listeners::{Attached, CaughtUp, Seated};
 pub use order::Drain;
 pub use publish::{MakeFrame, Outcome, Settled, Slot, Waiter};
+pub use views::Entrance;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
@@ -30,6 +32,7 @@ use std::time::{Duration, Instant};
 use crate::model::*;
 use crate::rooms::{Room, Rooms};
 use crate::store::{Loaded, Readers};
+use crate::wire::Lang;
 use live::{Buckets, Hall, Person, Seat};
 use porters::Porters;
 use recent::Recent;
@@ -47,6 +50,8 @@ pub struct Policy {
     pub session: Duration,
     /// Bytes of entries kept in memory.
     pub memory: usize,
+    /// Of notices, where nobody has said which language it reads.
+    pub lang: Lang,
 }
 
 pub struct Hub {
@@ -85,6 +90,8 @@ struct Table {
     changed: BTreeMap<UserNo, bool>,
     /// Large rooms that somebody joined or left since then.
     recount: BTreeSet<RoomNo>,
+    /// Where hands went up or down since that was last told.
+    hands: BTreeSet<RoomNo>,
 }
 
 struct Session {
@@ -158,6 +165,7 @@ impl Hub {
             presence,
             changed: BTreeMap::new(),
             recount: BTreeSet::new(),
+            hands: BTreeSet::new(),
         };
         let (source, epoch) = (loaded.source.clone(), loaded.epoch.clone());
         Hub {
@@ -175,6 +183,10 @@ impl Hub {
     /// The lock. A panic under it ends the process (scribe.rs) or left the table whole.
     fn table(&self) -> MutexGuard<'_, Table> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn lang(&self) -> Lang {
+        self.policy.lang
     }
 
     pub fn epoch(&self) -> &str {
@@ -199,9 +211,10 @@ impl Table {
         self.people.entry(user).or_insert_with(|| Person::new(0))
     }
 
-    /// A call by a user: a heartbeat.
-    fn call(&mut self, user: UserNo, room: Option<RoomNo>, now: Nanos) {
+    /// A call by a user: a heartbeat. `from`: where it came from, if that is known.
+    fn call(&mut self, user: UserNo, room: Option<RoomNo>, from: Option<IpAddr>, now: Nanos) {
         let person = self.person(user);
+        person.from = from.or(person.from);
         person.called = Some(Instant::now());
         person.heard = now;
         person.unnoted = true;

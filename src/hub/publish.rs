@@ -5,11 +5,14 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use tungstenite::Bytes;
+
 use super::deliver::{Closing, Delivery, Turn};
 use super::live::{Ear, NOTICES_KEPT, Person, Seat};
-use super::socket::{Close, Socket};
+use super::socket::{Close, Socket, text_frame};
 use super::{Hub, Policy, Session, Table};
 use crate::model::*;
+use crate::wire::{Lang, owner as wire};
 
 /// A command that was settled: what is to be told to everybody, and to its sender.
 pub struct Settled {
@@ -62,8 +65,8 @@ impl Hub {
     /// Applies a committed batch to the table, then tells its senders and everybody who listens.
     /// Called by the scribe alone: the order of calls is the order.
     pub fn publish(&self, batch: Vec<Settled>) {
-        let mut rooms = Deliveries::default();
-        let mut closing = vec![];
+        let mut rooms = Deliveries::new(self.policy.lang);
+        let mut partings = Partings::new(self.policy.lang);
         let mut turn = self.turns.fetch_add(batch.len() as Turn, Ordering::Relaxed);
         {
             let table = &mut *self.table();
@@ -73,7 +76,11 @@ impl Hub {
                     Waiter::Slot(_) | Waiter::Nobody => None,
                 };
                 for event in &settled.events {
-                    let published = table.publish(event, &self.policy, &mut closing);
+                    if let Event::RoomEnded { room, .. } = event {
+                        // What is told at its end goes the way of what was told before.
+                        rooms.to(*room, table);
+                    }
+                    let published = table.publish(event, &self.policy, &mut partings);
                     if let Some((entry, ears)) = published {
                         let delivery = rooms.to(entry.room, table);
                         delivery.add(turn, entry, ears, origin);
@@ -81,6 +88,9 @@ impl Hub {
                 }
                 if origin.is_some() {
                     rooms.to(settled.room, table);
+                }
+                for (room, socket, frame) in partings.tells.drain(..) {
+                    rooms.known(room).tell(turn, socket, frame);
                 }
                 turn += 1;
             }
@@ -105,8 +115,8 @@ impl Hub {
                 self.porters.carry(delivery);
             }
         }
-        if !closing.is_empty() {
-            self.porters.after_all(Closing(closing));
+        if !partings.closing.is_empty() {
+            self.porters.after_all(Closing(partings.closing));
         }
     }
 }
@@ -115,19 +125,57 @@ impl Hub {
 const SMALL: usize = 64;
 
 /// One batch by its rooms, in the order in which they come up.
-#[derive(Default)]
 struct Deliveries {
     list: Vec<Delivery>,
     /// Where each room is in the list.
     found: HashMap<RoomNo, usize>,
+    lang: Lang,
+}
+
+/// Who is parted from a room, or from the server, with a batch.
+pub(super) struct Partings {
+    lang: Lang,
+    /// Frames for those whom it concerns, in these rooms' deliveries.
+    tells: Vec<(RoomNo, Arc<Socket>, Bytes)>,
+    /// Sockets that end.
+    closing: Vec<(Arc<Socket>, Close)>,
+}
+
+impl Partings {
+    fn new(lang: Lang) -> Partings {
+        Partings {
+            lang,
+            tells: vec![],
+            closing: vec![],
+        }
+    }
+
+    /// Somebody loses a room: its sockets hear why, and end if that was its only one.
+    fn part(&mut self, room: RoomNo, ears: &[Ear], frame: &Bytes, last: Option<Close>) {
+        for ear in ears {
+            if ear.v > 0 {
+                self.tells.push((room, ear.socket.clone(), frame.clone()));
+            }
+            let closing = last.map(|why| (ear.socket.clone(), why));
+            self.closing.extend(closing);
+        }
+    }
 }
 
 impl Deliveries {
+    fn new(lang: Lang) -> Deliveries {
+        Deliveries {
+            list: vec![],
+            found: HashMap::new(),
+            lang,
+        }
+    }
+
     fn to(&mut self, room: RoomNo, table: &Table) -> &mut Delivery {
         let index = *self.found.entry(room).or_insert_with(|| {
             let hall = table.halls.get(&room);
             let under_way = hall.map(|hall| hall.under_way.clone()).unwrap_or_default();
-            self.list.push(Delivery::to(room, under_way));
+            self.list.push(Delivery::to(room, under_way, self.lang));
             self.list.len() - 1
         });
         &mut self.list[index]
@@ -136,7 +184,8 @@ impl Deliveries {
     /// One that `to` has made.
     fn known(&mut self, room: RoomNo) -> &mut Delivery {
         let index = *self.found.entry(room).or_insert_with(|| {
-            self.list.push(Delivery::to(room, Arc::default()));
+            self.list
+                .push(Delivery::to(room, Arc::default(), self.lang));
             self.list.len() - 1
         });
         &mut self.list[index]
@@ -150,7 +199,7 @@ impl Table {
         &mut self,
         event: &Event,
         policy: &Policy,
-        closing: &mut Vec<(Arc<Socket>, Close)>,
+        partings: &mut Partings,
     ) -> Option<(Arc<Entry>, Arc<Vec<Ear>>)> {
         match event {
             Event::Entry(entry) => {
@@ -167,6 +216,10 @@ impl Table {
                     }
                     Body::Deleted { ref of } => {
                         self.recent.amend(entry.room, of, None);
+                        None
+                    }
+                    Body::Notice { ref what, .. } => {
+                        self.part(entry.room, what, partings);
                         None
                     }
                     Body::Message(_) | Body::Tombstone { .. } => None,
@@ -204,7 +257,7 @@ impl Table {
                     person
                         .ears
                         .into_iter()
-                        .for_each(|ear| closing.push((ear.socket, Close::Revoked)));
+                        .for_each(|ear| partings.closing.push((ear.socket, Close::Revoked)));
                 }
             }
             Event::TokenMade { token, at, .. } => {
@@ -222,7 +275,7 @@ impl Table {
                 let ears = user.and_then(|no| self.people.get(&no)).into_iter();
                 ears.flat_map(|person| &person.ears)
                     .filter(|ear| ear.token == *token)
-                    .for_each(|ear| closing.push((ear.socket.clone(), Close::Revoked)));
+                    .for_each(|ear| partings.closing.push((ear.socket.clone(), Close::Revoked)));
             }
             Event::Pruned { room, floor } => {
                 self.recent.prune(*room, *floor);
@@ -240,9 +293,16 @@ impl Table {
                     .room(*room)
                     .into_iter()
                     .flat_map(|r| r.members.values());
-                members.for_each(|member| {
+                let frame = text_frame(wire::closed(*room, partings.lang));
+                for member in members {
                     self.seats.remove(&(*room, member.user));
-                });
+                    let alone = self.rooms.user(member.user);
+                    let alone = alone.is_some_and(|known| known.rooms.len() <= 1);
+                    if let Some(person) = self.people.get(&member.user) {
+                        let last = alone.then_some(Close::RoomClosed);
+                        partings.part(*room, &person.ears, &frame, last);
+                    }
+                }
                 if let Some(mut hall) = self.halls.remove(room) {
                     hall.ring();
                 }
@@ -252,10 +312,31 @@ impl Table {
                 self.requests.insert(*request, Instant::now());
             }
             Event::RequestForgotten(request) => drop(self.requests.remove(request)),
-            Event::RoomMade(_) | Event::Sealed(_) | Event::Noted(_) => {}
+            Event::RoomMade(_)
+            | Event::Sealed(_)
+            | Event::Owner { .. }
+            | Event::RoomSecret { .. }
+            | Event::RoomKey { .. }
+            | Event::KeptOut { .. }
+            | Event::LetIn { .. }
+            | Event::Noted(_) => {}
         }
         self.rooms.apply(event);
         None
+    }
+
+    /// An owner did something: who is thrown out hears why. (It leaves with the next event.)
+    fn part(&self, room: RoomNo, what: &Notice, partings: &mut Partings) {
+        let Notice::Kicked { target, kept_out } = what else {
+            return;
+        };
+        let known = self.rooms.user(target.no);
+        let alone = known.is_some_and(|known| known.rooms.len() <= 1);
+        if let Some(person) = self.people.get(&target.no) {
+            let frame = text_frame(wire::kicked(room, *kept_out, partings.lang));
+            let last = alone.then_some(Close::Kicked);
+            partings.part(room, &person.ears, &frame, last);
+        }
     }
 
     fn seat(&mut self, entry: &Entry) {
@@ -279,7 +360,7 @@ impl Table {
             Arc::make_mut(&mut hall.ears).extend(ears);
         }
         hall.used = Instant::now();
-        self.call(entry.user, None, entry.sent);
+        self.call(entry.user, None, None, entry.sent);
     }
 
     fn unseat(&mut self, entry: &Entry) -> Arc<Vec<Ear>> {
@@ -295,6 +376,7 @@ impl Table {
             }
         }
         self.seats.remove(&(room, user));
+        self.lower(room, Some(user));
         let hall = self.halls.entry(room).or_default();
         let before = hall.ears.clone();
         if before.iter().any(|ear| ear.user == user) {

@@ -71,6 +71,8 @@ pub enum Close {
     TooManyErrors,
     TooBig,
     TooSlow,
+    Kicked,
+    RoomClosed,
     Revoked,
 }
 
@@ -85,6 +87,8 @@ impl Close {
             Close::TooManyErrors => (1008, "too many errors"),
             Close::TooBig => (1009, "more than 64 KiB"),
             Close::TooSlow => (1013, "too slow; come back and resume"),
+            Close::Kicked => (4001, "an owner removed you from the room"),
+            Close::RoomClosed => (4002, "the room was closed"),
             Close::Revoked => (4003, "the token is revoked"),
         };
         close_frame(CloseCode::from(code), reason)

@@ -1,11 +1,15 @@
 //! Rooms as they show themselves: to who stands at the door, and to their members.
 
 use std::collections::VecDeque;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
+use uuid::Uuid;
+
 use super::live::NOTICES_KEPT;
 use super::{Hub, unreadable};
+use crate::clock;
 use crate::model::*;
 use crate::rooms::Room;
 use crate::store::Span;
@@ -14,12 +18,16 @@ use crate::store::Span;
 const NOTICES_EACH: usize = 3;
 const NOTICES_IN_ALL: usize = 64;
 
+/// Entries that one step of `wipe` looks at: a few milliseconds, and no long read transaction.
+const WIPE_ROWS: usize = 5_000;
+
 /// A room as its door sees it.
 pub struct Entrance {
     pub no: RoomNo,
     pub secret: Option<Arc<str>>,
     pub secret_version: u32,
     pub listed: bool,
+    pub key: Option<KeyHash>,
     pub members: Vec<UserNo>,
     /// Members silent for so long that a newcomer may have their name.
     pub silent: Vec<UserNo>,
@@ -40,6 +48,7 @@ impl Hub {
             secret: found.head.secret.clone(),
             secret_version: found.head.secret_version,
             listed: found.head.listed,
+            key: found.head.key,
             silent: found
                 .members
                 .values()
@@ -69,7 +78,9 @@ impl Hub {
             loaded.extend(newer.filter(|e| e.is_notice()).cloned());
             hall.notices = Some(loaded);
         }
+        let hands = hall.hands.clone();
         let notices = hall.notices.get_or_insert_default();
+        let now = clock::now();
         let mut left = NOTICES_IN_ALL;
         let members = found.members.values().filter_map(|member| {
             let known = table.rooms.user(member.user)?;
@@ -95,6 +106,12 @@ impl Hub {
                 avatar: known.user.avatar,
                 heard: person.map_or(0, |p| p.heard),
                 online: person.is_some_and(|p| p.online),
+                owner: found.is_owner(member.user),
+                muted: found.muted_until(member.user, now),
+                hand: hands
+                    .iter()
+                    .position(|up| *up == member.user)
+                    .map(|n| n + 1),
                 notices: pending,
             })
         });
@@ -147,6 +164,93 @@ impl Hub {
             .collect()
     }
 
+    /// Nobody makes rooms here.
+    pub fn is_closed(&self) -> bool {
+        self.table().rooms.is_closed()
+    }
+
+    pub fn has_no_room(&self) -> bool {
+        self.table().rooms.rooms().next().is_none()
+    }
+
+    /// Whether a room of `--room` by this name is there.
+    pub fn has_flag(&self, name: &str) -> bool {
+        let table = self.table();
+        table
+            .rooms
+            .rooms()
+            .any(|r| r.head.flag.as_deref() == Some(name))
+    }
+
+    /// Where somebody stands in a room that it is in.
+    pub fn standing(&self, room: RoomNo, user: UserNo) -> Option<Standing> {
+        let table = self.table();
+        let found = table.rooms.room(room)?;
+        Some(found.standing(found.member(user)?.user, clock::now()))
+    }
+
+    /// A room as its owners see it.
+    pub fn owners_view(&self, room: RoomNo, user: UserNo) -> Result<OwnersView, Refusal> {
+        let table = self.table();
+        let found = table.rooms.room(room).ok_or(Refusal::NoSuchRoom)?;
+        found.member(user).ok_or(Refusal::NotMember)?;
+        if !found.is_owner(user) {
+            return Err(Refusal::NotOwner);
+        }
+        let now = clock::now();
+        let named = |no: UserNo| {
+            let here = found.member(no).map(|member| member.name.clone());
+            let elsewhere = || table.rooms.user(no).map(|known| known.user.name.clone());
+            let name = here.or_else(elsewhere)?;
+            Some(Named { no, name })
+        };
+        let muted = found.muted.iter().filter(|(_, until)| **until > now);
+        let kept_out = found.kept_out.values().map(|out| Named {
+            no: out.user,
+            name: out.name.clone(),
+        });
+        Ok(OwnersView {
+            room,
+            locked: found.head.locked,
+            quiet: found.head.quiet,
+            password: found.head.secret.is_some(),
+            owners: found.owners.iter().copied().collect(),
+            // A guest that is gone cannot write anyway.
+            muted: muted
+                .filter_map(|(user, until)| Some((named(*user)?, *until)))
+                .collect(),
+            kept_out: kept_out.collect(),
+        })
+    }
+
+    /// Where a member calls from, if no other member of the room calls from there.
+    pub fn own_address(&self, room: RoomNo, user: UserNo) -> Option<IpAddr> {
+        let table = self.table();
+        let from = |user: UserNo| table.people.get(&user)?.from;
+        let own = from(user)?;
+        let members = table.rooms.room(room)?.members.values();
+        let mut others = members.map(|member| member.user).filter(|no| *no != user);
+        others.all(|other| from(other) != Some(own)).then_some(own)
+    }
+
+    /// Messages of one person, for a step of `wipe`, and how far that looked.
+    pub fn said_by(
+        &self,
+        room: RoomNo,
+        user: UserNo,
+        span: (Place, Place),
+    ) -> Result<(Vec<Uuid>, Place), Refusal> {
+        let found = self.readers.said_by(room, user, span, WIPE_STEP, WIPE_ROWS);
+        found.map_err(unreadable)
+    }
+
+    /// The last place of a room, and where what is kept begins.
+    pub fn ends(&self, room: RoomNo) -> Result<(Place, Place), Refusal> {
+        let table = self.table();
+        let room = table.rooms.room(room).ok_or(Refusal::NoSuchRoom)?;
+        Ok((room.floor, room.last))
+    }
+
     /// The join notice of a member.
     pub fn joined_entry(&self, room: RoomNo, user: UserNo) -> Result<Arc<Entry>, Refusal> {
         let place = {
@@ -177,6 +281,9 @@ pub(super) fn head_view(room: &Room) -> RoomView {
         description: String::new(),
         created: room.head.created,
         last: room.last,
+        locked: room.head.locked,
+        quiet: room.head.quiet,
+        password: room.head.secret.is_some(),
         members: vec![],
     }
 }

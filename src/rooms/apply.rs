@@ -14,6 +14,30 @@ impl Room {
             members: BTreeMap::new(),
             seats: HashMap::new(),
             names: HashMap::new(),
+            owners: BTreeSet::new(),
+            muted: BTreeMap::new(),
+            kept_out: BTreeMap::new(),
+        }
+    }
+
+    /// What a notice says becomes so, where no event of its own does it.
+    fn change(&mut self, what: &Notice, now: Nanos) {
+        match what {
+            Notice::Renamed { to } => self.head.name = to.clone(),
+            Notice::Locked { on } => self.head.locked = *on,
+            Notice::Quiet { on } => self.head.quiet = *on,
+            Notice::Muted { target, until } => {
+                self.muted.retain(|_, until| *until > now);
+                match until {
+                    Some(until) => self.muted.insert(target.no, *until),
+                    None => self.muted.remove(&target.no),
+                };
+            }
+            Notice::Password { .. }
+            | Notice::Kicked { .. }
+            | Notice::Allowed { .. }
+            | Notice::Owner { .. }
+            | Notice::Wiped { .. } => {}
         }
     }
 }
@@ -56,6 +80,11 @@ impl Rooms {
                             known.rooms.remove(&room.head.no);
                         }
                     }
+                    for owner in &room.owners {
+                        if let Some(known) = self.users.get_mut(owner) {
+                            known.owns.remove(&room.head.no);
+                        }
+                    }
                 }
             }
             Event::Pruned { room, floor } => {
@@ -64,6 +93,28 @@ impl Rooms {
                 }
             }
             Event::Entry(entry) => self.apply_entry(entry),
+            Event::Owner { room, user, on } => self.put_owner(*room, *user, *on),
+            Event::RoomSecret {
+                room,
+                secret,
+                version,
+            } => {
+                if let Some(room) = self.rooms.get_mut(room) {
+                    room.head.secret = secret.clone();
+                    room.head.secret_version = *version;
+                }
+            }
+            Event::RoomKey { room, key } => {
+                if let Some(room) = self.rooms.get_mut(room) {
+                    room.head.key = Some(*key);
+                }
+            }
+            Event::KeptOut { room, who } => self.put_kept_out(*room, who.clone()),
+            Event::LetIn { room, user } => {
+                if let Some(room) = self.rooms.get_mut(room) {
+                    room.kept_out.remove(user);
+                }
+            }
             Event::Requested { request, done } => self.put_request(*request, *done),
             Event::RequestForgotten(request) => drop(self.requests.remove(request)),
             Event::Noted(_) => {}
@@ -98,6 +149,7 @@ impl Rooms {
                     known.rooms.remove(&entry.room);
                 }
             }
+            Body::Notice { what, .. } => room.change(what, entry.sent),
         }
     }
 
@@ -112,6 +164,7 @@ impl Rooms {
         let known = Known {
             user,
             rooms: BTreeSet::new(),
+            owns: BTreeSet::new(),
             tokens: VecDeque::new(),
         };
         self.users.insert(known.user.no, known);
@@ -143,6 +196,35 @@ impl Rooms {
         {
             known.rooms.insert(room);
             place.seat(at, member);
+        }
+    }
+
+    pub fn put_owner(&mut self, room: RoomNo, user: UserNo, on: bool) {
+        let (Some(place), Some(known)) = (self.rooms.get_mut(&room), self.users.get_mut(&user))
+        else {
+            return;
+        };
+        if on {
+            place.owners.insert(user);
+            known.owns.insert(room);
+            // Nothing keeps an owner from the room, or from speaking.
+            place.muted.remove(&user);
+            place.kept_out.remove(&user);
+        } else {
+            place.owners.remove(&user);
+            known.owns.remove(&room);
+        }
+    }
+
+    pub fn put_muted(&mut self, room: RoomNo, user: UserNo, until: Nanos) {
+        if let Some(room) = self.rooms.get_mut(&room) {
+            room.muted.insert(user, until);
+        }
+    }
+
+    pub fn put_kept_out(&mut self, room: RoomNo, who: KeptOut) {
+        if let Some(room) = self.rooms.get_mut(&room) {
+            room.kept_out.insert(who.user, who);
         }
     }
 

@@ -4,8 +4,20 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::{Decision, Known, Member, Room, Rooms, check_name, digest, skeleton};
+use super::powers::{Comer, guest_gone};
+use super::speak::Said;
+use super::{Decision, Known, Member, Room, Rooms, check_name, skeleton};
 use crate::model::*;
+
+/// Who takes a seat.
+struct Coming {
+    user: User,
+    /// It is made with this command.
+    made: bool,
+    name: Arc<str>,
+    /// On that name: another will not do.
+    insists: bool,
+}
 
 impl Rooms {
     /// What a command comes to on this table. Changes nothing.
@@ -27,39 +39,52 @@ impl Rooms {
                 Ok((vec![Event::TokenGone(*token)], Reply::Ok))
             }
             Act::Create { room, seat } => match self.again(seat, None, now) {
-                Some(again) => Ok(again),
+                Some((mut events, reply)) => {
+                    // The first answer was lost, and the key in it.
+                    if let Reply::Seated { room: no, user } = reply
+                        && self
+                            .rooms
+                            .get(&no)
+                            .is_some_and(|r| r.is_owner(user) && r.head.key != Some(room.key))
+                    {
+                        let (room, key) = (no, room.key);
+                        events.push(Event::RoomKey { room, key });
+                    }
+                    Ok((events, reply))
+                }
                 None => self.create(now, room, seat),
             },
+            Act::Open { room } => self.open(now, room),
             Act::Join {
                 room,
                 by_number,
+                key,
+                from,
                 proof,
                 seat,
                 silent,
             } => {
-                if let Some(again) = self.again(seat, Some(*room), now) {
-                    return Ok(again);
+                let comer = Comer {
+                    by_number: *by_number,
+                    key: *key,
+                    from: *from,
+                    proof: *proof,
+                };
+                if let Some((mut events, reply)) = self.again(seat, Some(*room), now) {
+                    if let Reply::Seated { user, .. } = reply {
+                        events.extend(self.claim(now, *room, user, *key)?);
+                    }
+                    return Ok((events, reply));
                 }
                 let room = self.rooms.get(room).ok_or(Refusal::NoSuchRoom)?;
                 if let Newcomer::Known { user, .. } = &seat.who
                     && room.member(*user).is_some()
                 {
-                    return Ok((
-                        vec![],
-                        Reply::Seated {
-                            room: room.head.no,
-                            user: *user,
-                        },
-                    ));
+                    let (room, user) = (room.head.no, *user);
+                    let events = self.claim(now, room, user, *key)?;
+                    return Ok((events, Reply::Seated { room, user }));
                 }
-                match &room.head.secret {
-                    Some(_) if *proof != Some(room.head.secret_version) => {
-                        return Err(Refusal::WrongPassword);
-                    }
-                    None if *by_number && !room.head.listed => return Err(Refusal::PrivateRoom),
-                    _ => {}
-                }
-                self.join(now, room, seat, silent)
+                self.join(now, room, seat, &comer, silent)
             }
             Act::Leave { room, user } => {
                 let (room, known, member) = self.seated(*room, *user)?;
@@ -75,41 +100,14 @@ impl Rooms {
                 answers,
                 recalled,
             } => {
-                let (room, known, member) = self.seated(*room, *user)?;
-                let earlier = self.spoken.find(room.head.no, *uuid).or(recalled.as_ref());
-                let kept = |earlier: &&Spoken| *given && earlier.at > room.floor;
-                if let Some(earlier) = earlier.filter(kept) {
-                    if earlier.user != *user || earlier.digest != digest(*uuid, text) {
-                        return Err(Refusal::UuidTaken);
-                    }
-                    return Ok((
-                        vec![],
-                        Reply::Said {
-                            at: earlier.at,
-                            sent: earlier.sent,
-                        },
-                    ));
-                }
-                check_text(text)?;
-                if reply.is_some_and(|place| !answers || place > room.last) {
-                    return Err(Refusal::BadField {
-                        field: "reply",
-                        want: Want::Seq,
-                    });
-                }
-                let message = Message {
+                let said = Said {
                     uuid: *uuid,
-                    text: text.clone(),
+                    given: *given,
+                    text,
                     reply: *reply,
-                    modified: false,
+                    answers: *answers,
                 };
-                let body = Body::Message(message);
-                let entry = room.next_entry(room.last, now, &known.user, &member.name, body);
-                let reply = Reply::Said {
-                    at: entry.at,
-                    sent: entry.sent,
-                };
-                Ok((vec![Event::Entry(Arc::new(entry))], reply))
+                self.say(now, (*room, *user), &said, recalled.as_ref())
             }
             Act::Edit {
                 room,
@@ -117,45 +115,14 @@ impl Rooms {
                 uuid,
                 text,
                 recalled,
-            } => {
-                let (room, known, member) = self.seated(*room, *user)?;
-                let earlier = self.spoken.find(room.head.no, *uuid).or(recalled.as_ref());
-                let earlier = earlier.filter(|e| e.now.is_some() && e.at > room.floor);
-                let earlier = earlier.ok_or(Refusal::NoSuchMessage)?;
-                if earlier.user != *user {
-                    return Err(Refusal::NotYours);
-                }
-                check_text(text)?;
-                if earlier.now == Some(digest(*uuid, text)) {
-                    return Ok((vec![], Reply::Ok));
-                }
-                let (of, text) = (target(*uuid, earlier), text.clone());
-                let body = Body::Edited { of, text };
-                let entry = room.next_entry(room.last, now, &known.user, &member.name, body);
-                Ok((vec![Event::Entry(Arc::new(entry))], Reply::Ok))
-            }
+            } => self.edit(now, (*room, *user), *uuid, text, recalled.as_ref()),
             Act::Delete {
                 room,
                 user,
                 uuid,
                 recalled,
-            } => {
-                let (room, known, member) = self.seated(*room, *user)?;
-                let earlier = self.spoken.find(room.head.no, *uuid).or(recalled.as_ref());
-                let earlier = earlier.filter(|e| e.at > room.floor);
-                let earlier = earlier.ok_or(Refusal::NoSuchMessage)?;
-                if earlier.user != *user && room.head.owner != *user {
-                    return Err(Refusal::NotYours);
-                }
-                if earlier.now.is_none() {
-                    return Ok((vec![], Reply::Ok));
-                }
-                let body = Body::Deleted {
-                    of: target(*uuid, earlier),
-                };
-                let entry = room.next_entry(room.last, now, &known.user, &member.name, body);
-                Ok((vec![Event::Entry(Arc::new(entry))], Reply::Ok))
-            }
+            } => self.delete(now, (*room, *user), *uuid, recalled.as_ref()),
+            Act::Owner { room, user, power } => self.power(now, *room, *user, power),
             Act::Prune { room, floor } => {
                 let room = self.rooms.get(room).ok_or(Refusal::NoSuchRoom)?;
                 let further = *floor > room.floor && *floor <= room.last;
@@ -284,6 +251,9 @@ impl Rooms {
     }
 
     fn create(&self, now: Nanos, room: &NewRoom, seat: &Seat) -> Decision {
+        if self.rules.closed {
+            return Err(Refusal::RoomsClosed);
+        }
         let name: Arc<str> = match &room.name {
             Some(name) => {
                 check_name(NameOf::Room, name)?;
@@ -291,44 +261,86 @@ impl Rooms {
             }
             None => default_name("聊天室", room.id),
         };
-        let (user, _) = self.newcomer(now, &seat.who)?;
-        let head = RoomHead {
-            no: RoomNo(self.next_room),
-            id: room.id,
-            name,
-            secret: room.secret.clone(),
-            secret_version: 1,
-            listed: room.listed,
-            owner: user.no,
-            created: now,
-        };
+        let head = self.new_head(now, room, name);
+        let coming = self.comes(now, &seat.who)?;
+        let maker = coming.user.no;
         let room = Room::new(head.clone());
-        let (mut events, reply) = self.join(now, &room, seat, &[])?;
+        let (mut events, reply) = self.sit(now, &room, seat, coming, &[])?;
         // After its owner, before its first entry.
         let entry = events
             .iter()
             .position(|event| matches!(event, Event::Entry(_)));
-        events.insert(entry.unwrap_or(0), Event::RoomMade(head));
+        let owner = Event::Owner {
+            room: head.no,
+            user: maker,
+            on: true,
+        };
+        let entry = entry.unwrap_or(0);
+        events.splice(entry..entry, [Event::RoomMade(head), owner]);
         Ok((events, reply))
     }
 
-    fn join(&self, now: Nanos, room: &Room, seat: &Seat, silent: &[UserNo]) -> Decision {
-        let (mut user, made) = self.newcomer(now, &seat.who)?;
-        let (Newcomer::Guest { name: wish, .. } | Newcomer::Known { name: wish, .. }) = &seat.who;
-        let mut name: Arc<str> = wish.as_deref().map_or(user.name.clone(), Into::into);
+    /// Who comes, and by what name: the one wished for, or its own.
+    fn comes(&self, now: Nanos, who: &Newcomer) -> Result<Coming, Refusal> {
+        let (user, made) = self.newcomer(now, who)?;
+        let (Newcomer::Guest { name: wish, .. } | Newcomer::Known { name: wish, .. }) = who;
+        let name: Arc<str> = wish.as_deref().map_or(user.name.clone(), Into::into);
         check_name(NameOf::Member, &name)?;
+        let insists = wish.is_some() || !made;
+        Ok(Coming {
+            user,
+            made,
+            name,
+            insists,
+        })
+    }
 
+    fn join(
+        &self,
+        now: Nanos,
+        room: &Room,
+        seat: &Seat,
+        comer: &Comer,
+        silent: &[UserNo],
+    ) -> Decision {
+        let coming = self.comes(now, &seat.who)?;
+        let known = (!coming.made).then_some(coming.user.no);
+        let as_owner = self.may_enter(room, comer, known, &coming.name)?;
+        let user = coming.user.clone();
+        let (mut events, reply) = self.sit(now, room, seat, coming, silent)?;
+        if as_owner {
+            let owner = self.comes_as_owner(now, room, &user, &events);
+            events.extend(owner);
+        }
+        Ok((events, reply))
+    }
+
+    /// Takes a seat in a room that the newcomer may enter.
+    fn sit(
+        &self,
+        now: Nanos,
+        room: &Room,
+        seat: &Seat,
+        coming: Coming,
+        silent: &[UserNo],
+    ) -> Decision {
+        let Coming {
+            mut user,
+            made,
+            mut name,
+            insists,
+        } = coming;
         let mut events = vec![];
         let mut last = room.last;
         if let Some(&holder) = room.names.get(&skeleton(&name)) {
             let displaced = silent.contains(&holder)
-                && room.head.owner != holder
+                && !room.is_owner(holder)
                 && self.users.get(&holder).is_some_and(|h| !h.user.sealed);
             if displaced {
                 let (_, known, member) = self.seated(room.head.no, holder)?;
                 events = self.leave(now, room, known, member, last);
                 last += 1;
-            } else if wish.is_some() || !made {
+            } else if insists {
                 return Err(Refusal::NameTaken {
                     suggest: room.free_name(&name),
                 });
@@ -377,7 +389,7 @@ impl Rooms {
     }
 
     /// The notice, and the end of a guest that was nowhere else. `last` is the place before.
-    fn leave(
+    pub(super) fn leave(
         &self,
         now: Nanos,
         room: &Room,
@@ -390,8 +402,17 @@ impl Rooms {
         };
         let entry = room.next_entry(last, now, &known.user, &who.name, body);
         let mut events = vec![Event::Entry(Arc::new(entry))];
-        if !known.user.is_account() && known.rooms.len() <= 1 {
-            events.push(Event::GuestGone(known.user.no));
+        let no = room.head.no;
+        let gone = !known.user.is_account() && known.rooms.len() <= 1;
+        if room.is_owner(known.user.no) && (gone || room.owners.len() > 1) {
+            events.push(Event::Owner {
+                room: no,
+                user: known.user.no,
+                on: false,
+            });
+        }
+        if gone {
+            events.extend(guest_gone(known, no));
         }
         events
     }
@@ -415,29 +436,18 @@ impl Rooms {
             let Ok((room, known, member)) = after.seated(room, user) else {
                 continue;
             };
-            if known.user.is_account() || room.head.owner == user {
+            if known.user.is_account() || room.is_owner(user) {
                 continue;
             }
             let gone = after.leave(now, room, known, member, room.last);
             happen(&mut after, gone);
         }
-        for &room in rooms.iter().filter(|no| self.rooms.contains_key(no)) {
-            let alone = |user: &UserNo| {
-                let known = after.users.get(user);
-                known.is_some_and(|k| !k.user.is_account() && k.rooms.len() == 1)
+        for room in rooms {
+            let Some(room) = after.rooms.get(room).filter(|r| r.head.flag.is_none()) else {
+                continue;
             };
-            let members = after
-                .rooms
-                .get(&room)
-                .into_iter()
-                .flat_map(|r| r.members.values());
-            let gone: Vec<UserNo> = members.map(|m| m.user).filter(alone).collect();
-            let ended = Event::RoomEnded { room, at: now };
-            let more = [ended]
-                .into_iter()
-                .chain(gone.into_iter().map(Event::GuestGone))
-                .collect();
-            happen(&mut after, more);
+            let ended = after.ending(room, now);
+            happen(&mut after, ended);
         }
         for &token in tokens {
             if after.tokens.contains_key(&token) {
@@ -453,22 +463,4 @@ impl Rooms {
 
 fn default_name(stem: &str, id: Uuid) -> Arc<str> {
     format!("{stem}{}", &id.simple().to_string()[..5]).into()
-}
-
-fn target(uuid: Uuid, spoken: &Spoken) -> Target {
-    Target {
-        uuid,
-        seq: spoken.at,
-        author: spoken.user,
-        said: spoken.sent,
-        reply: spoken.reply,
-        origin: spoken.digest,
-    }
-}
-
-fn check_text(text: &str) -> Result<(), Refusal> {
-    if text.trim().is_empty() || text.chars().count() > MAX_TEXT_CHARS {
-        return Err(Refusal::BadText);
-    }
-    Ok(())
 }

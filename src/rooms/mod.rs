@@ -7,6 +7,8 @@
 mod apply;
 mod decide;
 mod names;
+mod powers;
+mod speak;
 mod spoken;
 #[cfg(test)]
 mod tests;
@@ -15,6 +17,7 @@ pub use names::{check_name, skeleton};
 pub use spoken::digest;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use uuid::Uuid;
@@ -28,6 +31,8 @@ pub struct Rules {
     pub max_members: usize,
     /// Guests are sealed from birth.
     pub require_token: bool,
+    /// Nobody makes rooms but `--room`.
+    pub closed: bool,
 }
 
 /// Everything that lasts, but for the texts.
@@ -60,6 +65,12 @@ pub struct Room {
     seats: HashMap<UserNo, Place>,
     /// Skeletons of the members' names.
     names: HashMap<String, UserNo>,
+    /// Users that are known. The last one stays here when it leaves, in absence.
+    pub owners: BTreeSet<UserNo>,
+    /// Who may not write, and until when. No owner; the past is swept out with the next mute.
+    pub muted: BTreeMap<UserNo, Nanos>,
+    /// At most `MAX_KEPT_OUT`, none of them a member.
+    pub kept_out: BTreeMap<UserNo, KeptOut>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -74,6 +85,8 @@ pub struct Member {
 pub struct Known {
     pub user: User,
     pub rooms: BTreeSet<RoomNo>,
+    /// Rooms that it is an owner of, also in absence.
+    pub owns: BTreeSet<RoomNo>,
     /// Oldest first, at most `MAX_TOKENS`.
     tokens: VecDeque<TokenHash>,
 }
@@ -92,6 +105,36 @@ impl Room {
     /// The place of the join notice of a member.
     pub fn joined(&self, user: UserNo) -> Option<Place> {
         self.seats.get(&user).copied()
+    }
+
+    pub fn is_owner(&self, user: UserNo) -> bool {
+        self.owners.contains(&user)
+    }
+
+    /// Until when a user may not write; None: it may.
+    pub fn muted_until(&self, user: UserNo, now: Nanos) -> Option<Nanos> {
+        self.muted.get(&user).copied().filter(|until| *until > now)
+    }
+
+    /// Where somebody stands here.
+    pub fn standing(&self, user: UserNo, now: Nanos) -> Standing {
+        Standing {
+            owner: self.is_owner(user),
+            muted: self.muted_until(user, now),
+            locked: self.head.locked,
+            quiet: self.head.quiet,
+        }
+    }
+
+    /// Whether somebody of this number or name, or who calls from there, is kept out.
+    fn keeps_out(&self, user: Option<UserNo>, name: &str, from: IpAddr) -> bool {
+        if self.kept_out.is_empty() {
+            return false;
+        }
+        let look = skeleton(name);
+        self.kept_out.values().any(|out| {
+            Some(out.user) == user || out.from == Some(from) || skeleton(&out.name) == look
+        })
     }
 
     fn seat(&mut self, at: Place, member: Member) {
@@ -157,6 +200,11 @@ impl Rooms {
             next_room: 1,
             next_user: 1,
         }
+    }
+
+    /// Nobody makes rooms but `--room`.
+    pub fn is_closed(&self) -> bool {
+        self.rules.closed
     }
 
     pub fn room(&self, no: RoomNo) -> Option<&Room> {

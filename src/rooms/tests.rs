@@ -2,10 +2,15 @@
 //! made up here.
 
 mod long_run;
+mod powers;
 
 use super::*;
 
 const MINUTE: Nanos = 60 * SECOND;
+/// The owner key of every room here, and one that is none's.
+const KEY: KeyHash = KeyHash([1; 32]);
+const OTHER_KEY: KeyHash = KeyHash([2; 32]);
+const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
 /// A table that commands are carried out on, and what they may not make up themselves.
 struct House {
@@ -24,6 +29,7 @@ fn house_for(max_members: usize) -> House {
         rooms: Rooms::new(Rules {
             max_members,
             require_token: false,
+            closed: false,
         }),
         now: 1_000 * MINUTE,
         made: 0,
@@ -76,6 +82,8 @@ fn join_over(room: RoomNo, seat: Seat, silent: &[UserNo]) -> Act {
     Act::Join {
         room,
         by_number: false,
+        key: None,
+        from: HERE,
         proof: None,
         seat,
         silent: silent.to_vec(),
@@ -86,6 +94,8 @@ fn join_by_number(room: RoomNo, seat: Seat, proof: Option<u32>) -> Act {
     Act::Join {
         room,
         by_number: true,
+        key: None,
+        from: HERE,
         proof,
         seat,
         silent: vec![],
@@ -233,6 +243,7 @@ impl House {
             name: None,
             secret: secret.map(Into::into),
             listed,
+            key: KEY,
         }
     }
 
@@ -307,6 +318,7 @@ fn places(events: &[Event]) -> Vec<(Place, &str, &str)> {
         Body::Edited { .. } => "edits",
         Body::Deleted { .. } => "deletes",
         Body::Tombstone { .. } => "is gone",
+        Body::Notice { .. } => "acts",
     };
     entries.map(|e| (e.at, &*e.name, place(e))).collect()
 }
@@ -354,7 +366,14 @@ fn a_room_is_made_after_its_owner_and_before_its_first_entry() {
     let (room, seat) = (house.new_room(None, false), house.guest(None));
     let events = house.events(create(room, asked_by(request(1), seat)));
     let kinds: Vec<_> = events.iter().map(kind).collect();
-    let order = ["UserMade", "TokenMade", "RoomMade", "Entry", "Requested"];
+    let order = [
+        "UserMade",
+        "TokenMade",
+        "RoomMade",
+        "Owner",
+        "Entry",
+        "Requested",
+    ];
     assert_eq!(kinds, order);
 }
 

@@ -504,6 +504,9 @@ impl Work {
     /// outside since the command was made.
     fn complete(&self, command: &mut Command) -> rusqlite::Result<()> {
         self.hub.look_again(&mut command.act);
+        if let Act::Owner { room, power, .. } = &mut command.act {
+            return self.complete_wipe(*room, power);
+        }
         let (Act::Say {
             room,
             uuid,
@@ -528,6 +531,21 @@ impl Work {
         };
         if self.rooms.has_forgotten(*room, *uuid) {
             *recalled = self.store.recall(*room, *uuid)?;
+        }
+        Ok(())
+    }
+}
+
+impl Work {
+    /// The same for the messages of a step of `wipe`.
+    fn complete_wipe(&self, room: RoomNo, power: &mut Power) -> rusqlite::Result<()> {
+        let Power::Wipe { messages, .. } = power else {
+            return Ok(());
+        };
+        for (uuid, recalled) in messages.iter_mut().take(WIPE_STEP) {
+            if self.rooms.has_forgotten(room, *uuid) {
+                *recalled = self.store.recall(room, *uuid)?;
+            }
         }
         Ok(())
     }

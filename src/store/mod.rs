@@ -3,6 +3,9 @@
 //! Knows rows and events; not who may do what, nor who is listening. One connection writes, the
 //! scribe's; readers and the checkpointer have their own. This file opens and loads.
 
+mod migrate;
+mod notices;
+mod powers;
 mod read;
 mod rows;
 mod write;
@@ -24,7 +27,7 @@ use crate::rooms::{Member, Rooms, Rules};
 use rows::user_of;
 
 /// `PRAGMA user_version` of a database that this parlor writes.
-const SCHEMA_VERSION: i64 = 1;
+const SCHEMA_VERSION: i64 = 2;
 /// `PRAGMA application_id`: "prlr". Tells parlor's files from other programs'.
 const APPLICATION_ID: i64 = 0x7072_6c72;
 /// Statements that a connection keeps prepared: all of them.
@@ -189,7 +192,8 @@ pub struct Opened {
     name: String,
     source: Source,
     db: Connection,
-    is_new: bool,
+    /// Of its schema; 0 for a new file.
+    version: i64,
     lock: Option<Locked>,
     durability: Durability,
 }
@@ -206,12 +210,12 @@ pub fn open(data: &Data, durability: Durability) -> Result<Opened, String> {
     };
     let source = Source::new(data, durability);
     let db = source.connect().map_err(|e| unusable(&name, &e))?;
-    let is_new = check_origin(&db, &name)? == 0;
+    let version = check_origin(&db, &name)?;
     Ok(Opened {
         name,
         source,
         db,
-        is_new,
+        version,
         lock,
         durability,
     })
@@ -228,14 +232,15 @@ impl Opened {
             name,
             source,
             db,
-            is_new,
+            version,
             lock,
             durability,
         } = self;
         let load = || {
             source.prepare(&db)?;
-            if is_new {
-                create(&db)?;
+            match version {
+                0 => create(&db)?,
+                version => migrate::migrate(&db, version)?,
             }
             let mut store = Store { db, file: lock };
             let epoch = store.begin(durability, new_epoch)?;
@@ -304,7 +309,7 @@ fn check_origin(db: &Connection, name: &str) -> Result<i64, String> {
     })?;
     match (origin, version, things) {
         (0, 0, 0) => Ok(0),
-        (APPLICATION_ID, SCHEMA_VERSION, _) => Ok(SCHEMA_VERSION),
+        (APPLICATION_ID, migrate::OLDEST..=SCHEMA_VERSION, _) => Ok(version),
         (APPLICATION_ID, _, _) => Err(format!(
             "{name} was written by a newer parlor (schema {version}, this one knows {SCHEMA_VERSION}); \
              run that parlor, or choose another file with --data"
@@ -406,8 +411,9 @@ impl Store {
                 Ok(())
             },
         )?;
-        let sql = "SELECT no, id, name, secret, secret_version, listed, owner, created,
-                     max(floor, coalesce((SELECT max(at) FROM entries WHERE room = no), 0)), floor
+        let sql = "SELECT no, id, name, secret, secret_version, listed, created,
+                     max(floor, coalesce((SELECT max(at) FROM entries WHERE room = no), 0)), floor,
+                     flag, key, locked, quiet
                    FROM rooms WHERE ended IS NULL ORDER BY no";
         each(db, sql, |row| {
             let head = RoomHead {
@@ -417,10 +423,13 @@ impl Store {
                 secret: row.get(3)?,
                 secret_version: row.get(4)?,
                 listed: row.get(5)?,
-                owner: UserNo(row.get(6)?),
-                created: row.get(7)?,
+                created: row.get(6)?,
+                flag: row.get(9)?,
+                key: row.get::<_, Option<[u8; 32]>>(10)?.map(KeyHash),
+                locked: row.get(11)?,
+                quiet: row.get(12)?,
             };
-            let (last, floor): (i64, i64) = (row.get(8)?, row.get(9)?);
+            let (last, floor): (i64, i64) = (row.get(7)?, row.get(8)?);
             rooms.put_room(head, last as Place, floor as Place);
             Ok(())
         })?;
@@ -441,6 +450,7 @@ impl Store {
                 Ok(())
             },
         )?;
+        self.load_powers(&mut rooms)?;
         each(
             db,
             "SELECT uuid, host, room, user, made FROM requests ORDER BY made",

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender};
 use rusqlite::{Connection, OptionalExtension, params};
+use uuid::Uuid;
 
 use super::Source;
 use super::rows::{ENTRY_COLUMNS, KIND_MESSAGE, caseless, entry_of, has_text, user_of};
@@ -116,7 +117,7 @@ impl Readers {
     ) -> rusqlite::Result<Vec<Arc<Entry>>> {
         self.with(|db| {
             let mut select = db.prepare_cached(&format!(
-                "SELECT {ENTRY_COLUMNS} WHERE e.room = ?1 AND e.kind IN (2, 3) AND e.at <= ?3
+                "SELECT {ENTRY_COLUMNS} WHERE e.room = ?1 AND e.kind IN (2, 3, 7) AND e.at <= ?3
                  ORDER BY e.at DESC LIMIT ?2"
             ))?;
             let rows = select.query_map(params![room.0, limit as i64, last as i64], entry_of)?;
@@ -162,6 +163,39 @@ impl Readers {
             }
             // Fewer than were asked for: that was the beginning.
             Ok((hits, if seen < rows { 0 } else { at }))
+        })
+    }
+
+    /// Messages of one person that stand between two places, the first excluded: at most `limit`,
+    /// looking at no more than `rows` entries. And how far it looked.
+    pub fn said_by(
+        &self,
+        room: RoomNo,
+        user: UserNo,
+        (after, last): (Place, Place),
+        limit: usize,
+        rows: usize,
+    ) -> rusqlite::Result<(Vec<Uuid>, Place)> {
+        self.with(|db| {
+            let mut select = db.prepare_cached(
+                "SELECT at, sender, kind, uuid FROM entries
+                 WHERE room = ?1 AND at > ?2 AND at <= ?3 ORDER BY at LIMIT ?4",
+            )?;
+            let span = params![room.0, after as i64, last as i64, rows as i64];
+            let mut found = select.query(span)?;
+            let (mut said, mut at, mut seen) = (vec![], after, 0);
+            while let Some(row) = found.next()? {
+                at = row.get::<_, i64>(0)? as Place;
+                seen += 1;
+                if row.get::<_, i64>(1)? == user.0 && row.get::<_, i64>(2)? == KIND_MESSAGE {
+                    said.push(row.get::<_, [u8; 16]>(3).map(Uuid::from_bytes)?);
+                }
+                if said.len() == limit {
+                    return Ok((said, at));
+                }
+            }
+            // Fewer than were asked for: that was the end.
+            Ok((said, if seen < rows { last } else { at }))
         })
     }
 

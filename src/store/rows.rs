@@ -4,6 +4,7 @@ use rusqlite::Row;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::notices::NoticeRow;
 use crate::model::*;
 use crate::rooms::digest;
 
@@ -26,6 +27,7 @@ const KIND_LEFT: i64 = 3;
 pub(super) const KIND_TOMBSTONE: i64 = 4;
 const KIND_EDITED: i64 = 5;
 const KIND_DELETED: i64 = 6;
+const KIND_NOTICE: i64 = 7;
 
 #[derive(Serialize, Deserialize)]
 struct MessageBody<'a> {
@@ -80,6 +82,9 @@ pub(super) fn kind_body_target(entry: &Body) -> rusqlite::Result<(i64, String, O
         Body::Tombstone { .. } => (KIND_TOMBSTONE, ("{}".into(), None)),
         Body::Edited { of, .. } => (KIND_EDITED, target(of)?),
         Body::Deleted { of } => (KIND_DELETED, target(of)?),
+        Body::Notice { avatar, what } => {
+            (KIND_NOTICE, (json(&NoticeRow::new(*avatar, what))?, None))
+        }
     };
     Ok((kind, body, target))
 }
@@ -140,6 +145,7 @@ pub(super) fn entry_of(row: &Row) -> rusqlite::Result<Entry> {
         KIND_LEFT => Body::Left {
             avatar: body::<NoticeBody>(text)?.avatar,
         },
+        KIND_NOTICE => body::<NoticeRow>(text)?.body(),
         KIND_TOMBSTONE => Body::Tombstone { uuid: uuid()? },
         // The newest text, wherever it was given; none if the message is deleted or pruned.
         KIND_EDITED if row.get::<_, Option<i64>>(11)? == Some(KIND_MESSAGE) => Body::Edited {

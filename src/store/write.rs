@@ -90,7 +90,7 @@ impl Store {
             .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
     }
 
-    fn run(&self, sql: &str, values: impl rusqlite::Params) -> rusqlite::Result<usize> {
+    pub(super) fn run(&self, sql: &str, values: impl rusqlite::Params) -> rusqlite::Result<usize> {
         self.db.prepare_cached(sql)?.execute(values)
     }
 
@@ -130,8 +130,9 @@ impl Store {
             }
             Event::RoomMade(r) => {
                 self.run(
-                    "INSERT INTO rooms (no, id, name, secret, secret_version, listed, owner, created)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                    "INSERT INTO rooms (no, id, name, secret, secret_version, listed, created,
+                       flag, key, locked, quiet)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
                     params![
                         r.no.0,
                         r.id.as_bytes(),
@@ -139,8 +140,11 @@ impl Store {
                         r.secret,
                         r.secret_version,
                         r.listed,
-                        r.owner.0,
-                        r.created
+                        r.created,
+                        r.flag,
+                        r.key.map(|key| key.0),
+                        r.locked,
+                        r.quiet
                     ],
                 )?;
             }
@@ -149,7 +153,14 @@ impl Store {
                     "UPDATE rooms SET ended = ?2 WHERE no = ?1",
                     params![room.0, at],
                 )?;
-                self.run("DELETE FROM members WHERE room = ?1", [room.0])?;
+                for of_room in [
+                    "DELETE FROM members WHERE room = ?1",
+                    "DELETE FROM owners WHERE room = ?1",
+                    "DELETE FROM mutes WHERE room = ?1",
+                    "DELETE FROM kept_out WHERE room = ?1",
+                ] {
+                    self.run(of_room, [room.0])?;
+                }
             }
             Event::Pruned { room, floor } => {
                 let sql = "UPDATE rooms SET floor = ?2 WHERE no = ?1";
@@ -158,6 +169,11 @@ impl Store {
                 self.run(sql, [room.0, *floor as i64])?;
             }
             Event::Entry(entry) => self.write_entry(entry)?,
+            Event::Owner { .. }
+            | Event::RoomSecret { .. }
+            | Event::RoomKey { .. }
+            | Event::KeptOut { .. }
+            | Event::LetIn { .. } => self.write_power(event)?,
             Event::Requested { request, done } => {
                 self.run(
                     "REPLACE INTO requests (uuid, host, room, user, made) VALUES (?1, ?2, ?3, ?4, ?5)",
@@ -224,6 +240,7 @@ impl Store {
                 let sql = "DELETE FROM members WHERE room = ?1 AND user = ?2";
                 self.run(sql, [e.room.0, e.user.0])?;
             }
+            Body::Notice { what, .. } => self.write_change(e, what)?,
         }
         Ok(())
     }

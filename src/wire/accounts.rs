@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::model::*;
 use crate::wire::fields::{Fields, need};
-use crate::wire::{Lang, local_nanos, refusal, socket};
+use crate::wire::{Lang, local_nanos, owner, refusal, socket};
 
 pub struct Credentials {
     pub username: String,
@@ -22,6 +22,8 @@ pub struct RoomBody {
     pub token: Option<String>,
     pub name: Option<String>,
     pub password: Option<String>,
+    /// Of a join.
+    pub key: Option<String>,
 }
 
 pub fn room(body: &Fields) -> Result<RoomBody, Refusal> {
@@ -29,6 +31,7 @@ pub fn room(body: &Fields) -> Result<RoomBody, Refusal> {
         token: body.text("token")?.map(str::to_owned),
         name: body.text("name")?.map(str::to_owned),
         password: body.password("password")?,
+        key: owner::key(body)?,
     })
 }
 
@@ -135,8 +138,8 @@ fn room_out(room: &RoomView) -> RoomOut<'_> {
     }
 }
 
-pub fn room_made(room: RoomNo) -> String {
-    json(&serde_json::json!({ "id": room.0 }))
+pub fn room_made(room: RoomNo, owner_key: &str) -> String {
+    json(&serde_json::json!({ "id": room.0, "ownerKey": owner_key }))
 }
 
 pub fn room_shown(room: &RoomView) -> String {
@@ -148,8 +151,9 @@ pub fn rooms(rooms: &[RoomView]) -> String {
 }
 
 /// `GET /rooms/:id/messages`: the frames of the order that a socket with `v` 1 would get.
-pub fn messages(page: &Page) -> String {
-    format!(r#"{{"code":0,"msg":"",{}}}"#, socket::page_fields(page))
+pub fn messages(page: &Page, lang: Lang) -> String {
+    let fields = socket::page_fields(page, lang);
+    format!(r#"{{"code":0,"msg":"",{fields}}}"#)
 }
 
 #[cfg(test)]
@@ -249,7 +253,8 @@ mod tests {
     fn rooms_are_shown_by_number_name_and_age() {
         let created = local_nanos(nanos(samples::MADE));
         let shown = json!({"id": 1, "name": "聊天室95c0f", "description": "", "created": created});
-        assert_eq!(room_made(RoomNo(1)), r#"{"id":1}"#);
+        let made = json!({"id": 1, "ownerKey": "abc"});
+        assert_eq!(samples::json(&room_made(RoomNo(1), "abc")), made);
         assert_eq!(samples::json(&room_shown(&samples::room())), shown);
         assert_eq!(samples::json(&rooms(&[samples::room()])), json!([shown]));
         assert_eq!(rooms(&[]), "[]");
@@ -258,11 +263,11 @@ mod tests {
     #[test]
     fn history_is_the_frames_that_a_socket_would_get() {
         let said = says(3, "hello");
-        let frame = samples::json(&socket::frame(&said));
+        let frame = samples::json(&socket::frame(&said, Lang::En));
         let expected = json!({
             "code": 0, "msg": "", "data": [frame], "next": 3, "complete": true, "more": false
         });
-        let answer = messages(&page(vec![said.into()]));
+        let answer = messages(&page(vec![said.into()]), Lang::En);
         assert_eq!(samples::json(&answer), expected);
     }
 }

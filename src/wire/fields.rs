@@ -26,6 +26,11 @@ impl Fields<'_> {
         self.0.get(key).filter(|v| !v.is_null())
     }
 
+    /// Whether it was sent, `null` or not.
+    pub fn has(&self, field: &str) -> bool {
+        self.0.contains_key(field)
+    }
+
     /// As it was sent, for an echo.
     pub fn raw(&self, field: &str) -> Option<Value> {
         self.get(field).cloned()

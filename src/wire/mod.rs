@@ -2,6 +2,8 @@
 
 pub mod accounts;
 pub mod fields;
+pub mod notices;
+pub mod owner;
 pub mod refusal;
 pub mod room_api;
 #[cfg(test)]

@@ -20,6 +20,16 @@ pub fn word(refusal: &Refusal) -> &'static str {
         Refusal::NoSuchMessage => "message_not_found",
         Refusal::NotYours => "not_yours",
         Refusal::NotMember => "not_a_member",
+        Refusal::NoSuchMember => "member_not_found",
+        Refusal::NotKeptOut => "not_kept_out",
+        Refusal::NotOwner => "not_owner",
+        Refusal::IsOwner => "is_owner",
+        Refusal::LastOwner => "last_owner",
+        Refusal::Muted { .. } => "muted",
+        Refusal::Quiet => "quiet",
+        Refusal::Locked => "room_locked",
+        Refusal::KeptOut => "kept_out",
+        Refusal::RoomsClosed => "rooms_closed",
         Refusal::PrivateRoom => "room_private",
         Refusal::WrongPassword => "wrong_password",
         Refusal::WrongLogin => "wrong_login",
@@ -41,9 +51,19 @@ pub fn number(refusal: &Refusal) -> u8 {
         | Refusal::UnsupportedContent(_)
         | Refusal::BadName(..)
         | Refusal::BadPassword => 2,
-        Refusal::NoSuchRoom | Refusal::NoSuchUser | Refusal::NoSuchMessage => 3,
+        Refusal::NoSuchRoom
+        | Refusal::NoSuchUser
+        | Refusal::NoSuchMessage
+        | Refusal::NoSuchMember
+        | Refusal::NotKeptOut => 3,
         Refusal::NotMember => 4,
-        Refusal::Banned | Refusal::NotYours => 5,
+        Refusal::Banned
+        | Refusal::NotYours
+        | Refusal::NotOwner
+        | Refusal::IsOwner
+        | Refusal::LastOwner
+        | Refusal::Muted { .. }
+        | Refusal::Quiet => 5,
         Refusal::BadText => 6,
         Refusal::TooFast { .. } | Refusal::Busy => 7,
         Refusal::UuidTaken => 8,
@@ -52,6 +72,9 @@ pub fn number(refusal: &Refusal) -> u8 {
         Refusal::NameTaken { .. } | Refusal::UsernameTaken => 11,
         Refusal::RoomFull { .. } => 12,
         Refusal::PrivateRoom => 13,
+        Refusal::Locked => 14,
+        Refusal::KeptOut => 15,
+        Refusal::RoomsClosed => 16,
     }
 }
 
@@ -69,9 +92,21 @@ pub fn status(refusal: &Refusal) -> u16 {
         Refusal::Banned
         | Refusal::NotYours
         | Refusal::NotMember
+        | Refusal::NotOwner
+        | Refusal::IsOwner
+        | Refusal::LastOwner
+        | Refusal::Muted { .. }
+        | Refusal::Quiet
+        | Refusal::Locked
+        | Refusal::KeptOut
+        | Refusal::RoomsClosed
         | Refusal::PrivateRoom
         | Refusal::WrongPassword => 403,
-        Refusal::NoSuchRoom | Refusal::NoSuchUser | Refusal::NoSuchMessage => 404,
+        Refusal::NoSuchRoom
+        | Refusal::NoSuchUser
+        | Refusal::NoSuchMessage
+        | Refusal::NoSuchMember
+        | Refusal::NotKeptOut => 404,
         Refusal::NameTaken { .. }
         | Refusal::UsernameTaken
         | Refusal::UuidTaken
@@ -84,7 +119,7 @@ pub fn status(refusal: &Refusal) -> u16 {
 /// Seconds until asking again makes sense, where waiting helps.
 pub fn retry_after(refusal: &Refusal) -> Option<u64> {
     match refusal {
-        Refusal::TooFast { after } => Some(*after),
+        Refusal::TooFast { after } | Refusal::Muted { after } => Some(*after),
         Refusal::Busy | Refusal::NotConfirmed => Some(1),
         _ => None,
     }
@@ -165,6 +200,47 @@ pub fn sentence(refusal: &Refusal, lang: Lang) -> String {
             "用户不在该房间中，请先加入房间".into(),
             "This user is not in the room; join it first.".into(),
         ),
+        Refusal::NoSuchMember => (
+            "房间中没有该编号的成员".into(),
+            "Nobody with this number is in the room; members lists who is.".into(),
+        ),
+        Refusal::NotKeptOut => (
+            "该编号的用户没有被禁止加入".into(),
+            "Nobody with this number is kept out; the act state lists who is.".into(),
+        ),
+        Refusal::NotOwner => (
+            "只有房主可以这样做".into(),
+            "Only an owner of the room may do this.".into(),
+        ),
+        Refusal::IsOwner => (
+            "不能对房主这样做，请先取消其房主身份".into(),
+            "This cannot be done to an owner; take the ownership back first (appoint, on false)."
+                .into(),
+        ),
+        Refusal::LastOwner => (
+            "这是最后一位房主，请先设置另一位".into(),
+            "This is the last owner; name another one first (appoint, on true).".into(),
+        ),
+        Refusal::Muted { after } => (
+            format!("你已被禁言，{after} 秒后可以发言"),
+            format!("You are muted; you may write again in {after} s."),
+        ),
+        Refusal::Quiet => (
+            "安静模式：现在只有房主可以发言".into(),
+            "The room is quiet: only its owners may write now.".into(),
+        ),
+        Refusal::Locked => (
+            "房间已锁定，不再允许新成员加入".into(),
+            "The room is locked: nobody new may join until an owner unlocks it.".into(),
+        ),
+        Refusal::KeptOut => (
+            "房主不允许你加入该房间".into(),
+            "An owner keeps you out of this room.".into(),
+        ),
+        Refusal::RoomsClosed => (
+            "此服务器不允许创建房间，请加入已有的房间".into(),
+            "Nobody makes rooms on this server; join one that is there.".into(),
+        ),
         Refusal::PrivateRoom => (
             "该房间未公开：请用 roomId 加入".into(),
             "This room is not listed: join it by its roomId.".into(),
@@ -235,6 +311,21 @@ fn wanted(want: Want) -> (String, String) {
             "{房间号: at}",
             "an object of room numbers and places, such as {\"7\": 120}",
         ),
+        Want::Minutes => {
+            return (
+                format!("0 到 {MAX_MUTE_MINUTES} 分钟（0 表示解除禁言）"),
+                format!("a whole number of minutes from 0, which lifts it, to {MAX_MUTE_MINUTES}"),
+            );
+        }
+        Want::Act => (
+            "以下之一：rename、password、lock、quiet、mute、kick、allow、wipe、appoint、link、lower、close、state",
+            "one of rename, password, lock, quiet, mute, kick, allow, wipe, appoint, link, lower, close, state",
+        ),
+        Want::User => ("用户编号", "the number of a user"),
+        Want::TextOrNull => (
+            "字符串，或 null（取消密码）",
+            "a string, or null to remove it",
+        ),
         Want::Alone => ("单独给出（不能与 before 同时使用）", "given without before"),
     };
     (zh.into(), en.into())
@@ -277,6 +368,16 @@ mod tests {
             NoSuchMessage => NoSuchMessage, ("message_not_found", 3, 404);
             NotYours => NotYours, ("not_yours", 5, 403);
             NotMember => NotMember, ("not_a_member", 4, 403);
+            NoSuchMember => NoSuchMember, ("member_not_found", 3, 404);
+            NotKeptOut => NotKeptOut, ("not_kept_out", 3, 404);
+            NotOwner => NotOwner, ("not_owner", 5, 403);
+            IsOwner => IsOwner, ("is_owner", 5, 403);
+            LastOwner => LastOwner, ("last_owner", 5, 403);
+            Muted { .. } => Muted { after: 61 }, ("muted", 5, 403);
+            Quiet => Quiet, ("quiet", 5, 403);
+            Locked => Locked, ("room_locked", 14, 403);
+            KeptOut => KeptOut, ("kept_out", 15, 403);
+            RoomsClosed => RoomsClosed, ("rooms_closed", 16, 403);
             PrivateRoom => PrivateRoom, ("room_private", 13, 403);
             WrongPassword => WrongPassword, ("wrong_password", 10, 403);
             WrongLogin => WrongLogin, ("wrong_login", 10, 401);
@@ -307,6 +408,10 @@ mod tests {
             Seq => Seq, "seq";
             Wait => Wait, "1 to 60";
             Alone => Alone, "without before";
+            Minutes => Minutes, "to 10080";
+            Act => Act, "one of rename,";
+            User => User, "number of a user";
+            TextOrNull => TextOrNull, "or null";
             Places => Places, "room numbers and places";
         }
     }
@@ -375,7 +480,7 @@ mod tests {
     fn waiting_is_advised_only_where_it_helps_and_a_name_where_one_is_free() {
         for (refusal, _) in refusals() {
             let advised = match refusal {
-                Refusal::TooFast { after } => Some(after),
+                Refusal::TooFast { after } | Refusal::Muted { after } => Some(after),
                 Refusal::Busy | Refusal::NotConfirmed => Some(1),
                 _ => None,
             };

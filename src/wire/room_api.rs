@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::model::*;
 use crate::wire::fields::{Fields, need};
-use crate::wire::{Lang, refusal, utc_millis};
+use crate::wire::{Lang, notices, owner, refusal, utc_millis};
 
 /// The highest version of the protocol that is spoken here.
 pub const VERSION: u64 = 1;
@@ -35,6 +35,7 @@ pub struct CreateBody {
 pub struct JoinBody {
     pub room: RoomRef,
     pub room_password: Option<String>,
+    pub key: Option<String>,
     pub user_name: Option<String>,
     pub request: Option<Uuid>,
 }
@@ -79,6 +80,7 @@ pub fn join(body: &Fields) -> Result<JoinBody, Refusal> {
     Ok(JoinBody {
         room: body.room("roomId")?,
         room_password: body.password("roomPassword")?,
+        key: owner::key(body)?,
         user_name: body.text("userName")?.map(str::to_owned),
         request: body.uuid("request")?,
     })
@@ -282,6 +284,8 @@ struct SeatedOut<'a> {
     room: RoomOut<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     token: Option<&'a str>,
+    #[serde(rename = "ownerKey", skip_serializing_if = "Option::is_none")]
+    owner_key: Option<&'a str>,
 }
 
 fn user_out<'a>(member: &'a MemberView, notices: Vec<EntryOut<'a>>) -> UserOut<'a> {
@@ -305,6 +309,8 @@ pub struct Seated<'a> {
     /// What this request just set or proved, or nothing.
     pub password: &'a str,
     pub token: Option<&'a str>,
+    /// Of a room that was just made.
+    pub owner_key: Option<&'a str>,
 }
 
 pub fn seated(call: Call, lang: Lang, v: Option<u64>, seated: &Seated) -> String {
@@ -332,6 +338,7 @@ pub fn seated(call: Call, lang: Lang, v: Option<u64>, seated: &Seated) -> String
             id: room.no.0,
         },
         token: seated.token,
+        owner_key: seated.owner_key,
     };
     envelope(call, lang, v, data)
 }
@@ -392,7 +399,7 @@ struct EntryOut<'a> {
 /// are not in the document.
 pub fn shows(entry: &Entry, v: Option<u64>) -> bool {
     match entry.body {
-        Body::Message(_) | Body::Joined { .. } | Body::Left { .. } => true,
+        Body::Message(_) | Body::Joined { .. } | Body::Left { .. } | Body::Notice { .. } => true,
         Body::Edited { .. } | Body::Deleted { .. } | Body::Tombstone { .. } => v.is_some(),
     }
 }
@@ -404,6 +411,10 @@ fn notice_out(entry: &Entry, lang: Lang) -> EntryOut<'_> {
         (Body::Joined { .. }, Lang::En) => Some(format!("{name} joined the room")),
         (Body::Left { .. }, Lang::Zh) => Some(format!("{name}离开了房间")),
         (Body::Left { .. }, Lang::En) => Some(format!("{name} left the room")),
+        (Body::Notice { what, .. }, _) => {
+            let (user, sent) = (entry.user, entry.sent);
+            Some(notices::sentence(name, user, sent, what, lang))
+        }
         (Body::Message(_) | Body::Edited { .. }, _) => entry.text().map(|text| text.to_string()),
         (Body::Deleted { .. } | Body::Tombstone { .. }, _) => None,
     };
@@ -426,7 +437,7 @@ fn entry_out(entry: &Entry, lang: Lang) -> EntryOut<'_> {
     let out = notice_out(entry, lang);
     // Type, uuid, place where it was said, whether it has another text, what it answers.
     let (r#type, uuid, seq, modified, reply) = match &entry.body {
-        Body::Joined { .. } | Body::Left { .. } => return out,
+        Body::Joined { .. } | Body::Left { .. } | Body::Notice { .. } => return out,
         Body::Message(m) => ("message", m.uuid, entry.at, Some(m.modified), m.reply),
         Body::Edited { of, .. } => ("edited", of.uuid, of.seq, Some(true), of.reply),
         Body::Deleted { of } => ("deleted", of.uuid, of.seq, None, None),

@@ -163,6 +163,9 @@ pub fn room() -> RoomView {
         avatar,
         heard: entry.sent,
         online: true,
+        owner: avatar == 31,
+        muted: None,
+        hand: None,
         notices,
     };
     let [maker, joiner] = came();
@@ -173,6 +176,9 @@ pub fn room() -> RoomView {
         description: String::new(),
         created: maker.sent,
         last: 2,
+        locked: false,
+        quiet: false,
+        password: false,
         members: vec![
             member(&maker, 31, vec![joiner.clone()]),
             member(&joiner, 30, vec![]),

@@ -9,8 +9,9 @@ use uuid::Uuid;
 
 use crate::model::*;
 use crate::wire::fields::{Fields, need};
+use crate::wire::owner::{self, Wish};
 use crate::wire::room_api::{VERSION, shortened};
-use crate::wire::{Lang, local_nanos, refusal};
+use crate::wire::{Lang, local_nanos, notices, refusal};
 
 /// A text frame from a client.
 pub enum Incoming {
@@ -61,6 +62,7 @@ pub enum Call {
     Join {
         room: RoomRef,
         password: Option<String>,
+        key: Option<String>,
         name: Option<String>,
     },
     Leave {
@@ -77,6 +79,14 @@ pub enum Call {
     },
     Members {
         room: RoomRef,
+    },
+    Owner {
+        room: RoomRef,
+        wish: Wish,
+    },
+    Hand {
+        room: RoomRef,
+        on: bool,
     },
     Typing {
         room: RoomRef,
@@ -150,6 +160,8 @@ pub fn parse(text: &str) -> Incoming {
         "history" => ask("history", history(&fields)),
         "edit" => ask("edit", edit(&fields)),
         "delete" => ask("delete", delete(&fields)),
+        "owner" => ask("owner", owner(&fields)),
+        "hand" => ask("hand", hand(&fields)),
         other => Incoming::Bad(format!(
             "There is no request of type {:?}.",
             shortened(other)
@@ -185,6 +197,16 @@ fn delete(fields: &Fields) -> Result<Call, Refusal> {
     Ok(Call::Delete { room, uuid })
 }
 
+fn owner(fields: &Fields) -> Result<Call, Refusal> {
+    let (room, wish) = (fields.room("room")?, owner::wish(fields)?);
+    Ok(Call::Owner { room, wish })
+}
+
+fn hand(fields: &Fields) -> Result<Call, Refusal> {
+    let (room, on) = (fields.room("room")?, owner::on(fields)?);
+    Ok(Call::Hand { room, on })
+}
+
 fn uuid(fields: &Fields) -> Result<Uuid, Refusal> {
     need(fields.uuid("uuid")?, "uuid", Want::Uuid)
 }
@@ -209,6 +231,7 @@ fn join(fields: &Fields) -> Result<Call, Refusal> {
     Ok(Call::Join {
         room: fields.room("room")?,
         password: fields.password("password")?,
+        key: owner::key(fields)?,
         name: fields.text("name")?.map(str::to_owned),
     })
 }
@@ -293,8 +316,8 @@ pub struct Greeting<'a> {
     pub v: u64,
     pub epoch: &'a str,
     pub me: UserNo,
-    /// Each with whether all that was missed follows.
-    pub rooms: &'a [(RoomView, bool)],
+    /// Each with where one stands in it, and whether all that was missed follows.
+    pub rooms: &'a [(RoomView, Standing, bool)],
     /// Rooms of `resume` that one is not in any more.
     pub gone: &'a [RoomNo],
 }
@@ -314,6 +337,11 @@ pub fn auth_ok(greeting: Option<&Greeting>, id: Option<&Value>) -> String {
         name: &'a str,
         at: Place,
         complete: bool,
+        owner: bool,
+        locked: bool,
+        quiet: bool,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        muted: Option<String>,
     }
     let head = Head {
         r#type: "auth",
@@ -325,8 +353,12 @@ pub fn auth_ok(greeting: Option<&Greeting>, id: Option<&Value>) -> String {
         return json(&head);
     };
     let mut rooms = Vec::with_capacity(g.rooms.len());
-    for (room, complete) in g.rooms {
+    for (room, standing, complete) in g.rooms {
         rooms.push(RoomOut {
+            owner: standing.owner,
+            locked: standing.locked,
+            quiet: standing.quiet,
+            muted: standing.muted.map(local_nanos),
             id: room.no.0,
             name: &room.name,
             at: room.last,
@@ -455,7 +487,7 @@ pub fn typing(room: RoomNo, user: UserNo, name: &str) -> String {
     }))
 }
 
-/// `,"room":…,"data":[…]` of a `members` answer.
+/// `,"room":…,"state":{…},"data":[…]` of a `members` answer.
 pub fn members_fields(room: &RoomView) -> String {
     #[derive(Serialize)]
     struct MemberOut<'a> {
@@ -463,24 +495,35 @@ pub fn members_fields(room: &RoomView) -> String {
         name: &'a str,
         avatar: u8,
         online: bool,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        owner: Option<bool>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        muted: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        hand: Option<usize>,
     }
-    let member = |m: &'_ MemberView| (m.no.0, m.name.clone(), m.avatar, m.online);
-    let members: Vec<_> = room.members.iter().map(member).collect();
+    let members = room.members.iter();
     let members: Vec<_> = members
-        .iter()
-        .map(|(id, name, avatar, online)| MemberOut {
-            id: *id,
-            name,
-            avatar: *avatar,
-            online: *online,
+        .map(|m| MemberOut {
+            id: m.no.0,
+            name: &m.name,
+            avatar: m.avatar,
+            online: m.online,
+            owner: m.owner.then_some(true),
+            muted: m.muted.map(local_nanos),
+            hand: m.hand,
         })
         .collect();
-    format!(r#","room":{},"data":{}"#, room.no.0, json(&members))
+    let state = serde_json::json!({
+        "name": *room.name, "locked": room.locked, "quiet": room.quiet, "password": room.password,
+    });
+    let no = room.no.0;
+    format!(r#","room":{no},"state":{state},"data":{}"#, json(&members))
 }
 
 /// `"data":[…],"next":…,"complete":…,"more":…` of a page of history.
-pub fn page_fields(page: &Page) -> String {
-    let frames: Vec<_> = page.entries.iter().map(|e| frame(e)).collect();
+pub fn page_fields(page: &Page, lang: Lang) -> String {
+    let frames: Vec<_> = page.entries.iter().map(|e| frame(e, lang)).collect();
     format!(
         r#""data":[{}],"next":{},"complete":{},"more":{}"#,
         frames.join(","),
@@ -501,8 +544,8 @@ pub fn is_for(entry: &Entry, user: UserNo, v: u64) -> bool {
     v > 0 || (is_documented(entry) && entry.user != user)
 }
 
-/// The frame of an entry of the order.
-pub fn frame(entry: &Entry) -> String {
+/// The frame of an entry of the order; `lang` is that of a notice.
+pub fn frame(entry: &Entry, lang: Lang) -> String {
     match &entry.body {
         Body::Message(message) => recv(entry, message, (entry.user, entry.at, entry.sent)),
         Body::Edited { of, text } => {
@@ -514,10 +557,14 @@ pub fn frame(entry: &Entry) -> String {
             };
             recv(entry, &message, (of.author, of.seq, of.said))
         }
-        Body::Tombstone { uuid } => deleted(entry, *uuid, entry.at),
-        Body::Deleted { of } => deleted(entry, of.uuid, of.seq),
+        Body::Tombstone { uuid } => deleted(entry, *uuid, entry.at, None),
+        Body::Deleted { of } => {
+            let other = (of.author != entry.user).then_some(entry.user.0);
+            deleted(entry, of.uuid, of.seq, other)
+        }
         Body::Joined { avatar } => notice("joined", entry, *avatar),
         Body::Left { avatar } => notice("left", entry, *avatar),
+        Body::Notice { avatar, what } => notices::frame(entry, *avatar, what, lang),
     }
 }
 
@@ -568,7 +615,8 @@ fn recv(entry: &Entry, message: &Message, said: (UserNo, Place, Nanos)) -> Strin
     })
 }
 
-fn deleted(entry: &Entry, uuid: Uuid, seq: Place) -> String {
+/// `by` is who deleted it, where that is not its author.
+fn deleted(entry: &Entry, uuid: Uuid, seq: Place, by: Option<i64>) -> String {
     #[derive(Serialize)]
     struct Deleted<'a> {
         r#type: &'a str,
@@ -576,6 +624,8 @@ fn deleted(entry: &Entry, uuid: Uuid, seq: Place) -> String {
         uuid: Uuid,
         seq: Place,
         at: Place,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        by: Option<i64>,
     }
     json(&Deleted {
         r#type: "deleted",
@@ -583,6 +633,7 @@ fn deleted(entry: &Entry, uuid: Uuid, seq: Place) -> String {
         uuid,
         seq,
         at: entry.at,
+        by,
     })
 }
 

@@ -12,9 +12,9 @@ use std::sync::atomic::Ordering;
 use serde_json::Value;
 use tungstenite::{Message, Utf8Bytes};
 
-use crate::calls::{Calls, Join};
+use crate::calls::{Calls, Join, Step};
 use crate::clock;
-use crate::door::{Conn, Request};
+use crate::door::{Conn, Request, network};
 use crate::http::store_span;
 use crate::hub::socket::{Close, Socket, text_frame};
 use crate::hub::{Attached, CaughtUp, Waiter};
@@ -22,7 +22,7 @@ use crate::model::*;
 use crate::secrets::hash_token;
 use crate::store::Span;
 use crate::wire::socket::{self as wire, Ask, Auth, Call, Incoming, Msg};
-use crate::wire::{Lang, refusal};
+use crate::wire::{Lang, owner, refusal};
 
 /// Attempts to say who one is.
 const AUTH_ATTEMPTS: u32 = 5;
@@ -160,9 +160,14 @@ impl Session<'_> {
                 .resume
                 .as_ref()
                 .map_or(Ok(None), |r| r.clone().map(Some))?;
-            let seated = self
-                .seat
-                .sit(user.no, token, v, resume.as_ref(), clock::now())?;
+            let seated = self.seat.sit(
+                user.no,
+                token,
+                v,
+                resume.as_ref(),
+                network(self.from),
+                clock::now(),
+            )?;
             Ok((user.no, seated))
         });
         match seated {
@@ -212,7 +217,7 @@ impl Session<'_> {
             .entries
             .iter()
             .filter(|e| e.at <= end && wire::is_for(e, me, self.v));
-        let frames = heard.map(|e| text_frame(wire::frame(e)));
+        let frames = heard.map(|e| text_frame(wire::frame(e, hub.lang())));
         let chunk: Vec<u8> = frames.flat_map(|frame| frame.to_vec()).collect();
         if !chunk.is_empty() {
             self.socket.push(&chunk.into());
@@ -308,24 +313,34 @@ impl Session<'_> {
                     return Ok(None);
                 }
                 let page = hub.page_within(room, store_span(span), limit, PAGE_BYTES)?;
-                let fields = format!(r#","room":{},{}"#, room.0, wire::page_fields(&page));
+                let fields = format!(
+                    r#","room":{},{}"#,
+                    room.0,
+                    wire::page_fields(&page, hub.lang())
+                );
                 Ok(Some(wire::answer(&echo, &fields)))
             }
             Call::Join {
                 room,
                 password,
+                key,
                 name,
             } => {
                 let user = hub.user(who).ok_or(Refusal::BadToken)?;
                 let join = Join {
                     room,
                     password: password.as_deref(),
+                    key: key.as_deref(),
                     name,
                     request: None,
                     from: self.from,
                 };
                 let (act, _, _) = self.calls.join(Some(&user), join)?;
-                self.settle(act, echo).map(|()| None)
+                let (no, hub) = (act.room(), hub.clone());
+                self.settle_with(act, echo, move |_| {
+                    let standing = hub.standing(no, who).unwrap_or_default();
+                    owner::standing_fields(&standing)
+                })
             }
             Call::Edit { room, uuid, text } => {
                 let room = hub.sender(room, who)?;
@@ -350,6 +365,25 @@ impl Session<'_> {
                 };
                 self.settle(act, echo).map(|()| None)
             }
+            Call::Owner { room, wish } => {
+                let room = hub.member(room, who)?;
+                let told = owner::act_fields(&wish);
+                match self.calls.owner(room, who, wish, self.from)? {
+                    Step::Done(fields) => {
+                        let fields = format!(r#","room":{}{told}{fields}"#, room.0);
+                        Ok(Some(wire::answer(&echo, &fields)))
+                    }
+                    Step::Do(act, fields) => {
+                        self.settle_with(*act, echo, move |reply| told + &fields(reply))
+                    }
+                }
+            }
+            Call::Hand { room, on } => {
+                let room = hub.member(room, who)?;
+                hub.hand(room, who, on)?;
+                let fields = format!(r#","room":{}{}"#, room.0, owner::hand_fields(on));
+                Ok(Some(wire::answer(&echo, &fields)))
+            }
             Call::Leave { room } => {
                 let room = hub.member(room, who)?;
                 self.settle(Act::Leave { room, user: who }, echo)
@@ -360,10 +394,24 @@ impl Session<'_> {
 
     /// Hands in a command of ours; its answer names the room.
     fn settle(&self, act: Act, echo: wire::Echo) -> Result<(), Refusal> {
+        self.settle_with(act, echo, |_| String::new()).map(drop)
+    }
+
+    /// The same with more fields, each with a comma before it. The answer comes through the hub.
+    fn settle_with(
+        &self,
+        act: Act,
+        echo: wire::Echo,
+        fields: impl FnOnce(&Reply) -> String + Send + 'static,
+    ) -> Result<Option<String>, Refusal> {
         let room = act.room().0;
-        self.submit(act, move |outcome| match outcome {
-            Ok(_) => wire::answer(&echo, &format!(r#","room":{room}"#)),
+        let answer = move |outcome: &Result<Reply, Refusal>| match outcome {
+            Ok(reply) => {
+                let fields = format!(r#","room":{room}{}"#, fields(reply));
+                wire::answer(&echo, &fields)
+            }
             Err(refusal) => wire::refused(&echo, refusal),
-        })
+        };
+        self.submit(act, answer).map(|()| None)
     }
 }

@@ -11,7 +11,7 @@ fn an_account_makes_a_listed_room_and_is_in_it() {
     let ada = account(&http, "Ada");
     let made = http.post("/rooms", json!({"token":ada.token,"name":"Chess"}));
     assert_eq!(made.status, 201);
-    Shape::strict(&[]).check(&made.json, &json!({"id": "<int>"}));
+    Shape::strict(&["ownerKey"]).check(&made.json, &json!({"id": "<int>"}));
     let room = made.json["id"].as_u64().expect("a number");
 
     let shown = http.get(&format!("/rooms/{room}"));

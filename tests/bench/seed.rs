@@ -65,6 +65,7 @@ impl Seed {
         let rules = Rules {
             max_members: usize::MAX,
             require_token: false,
+            closed: false,
         };
         let opened = store::open(&Data::File(seed.file()), Durability::Full).expect("a database");
         let store = opened.load(rules, false).expect("a database").store;
@@ -82,7 +83,10 @@ impl Seed {
                 secret: None,
                 secret_version: 0,
                 listed: true,
-                owner: UserNo(user + 1),
+                flag: None,
+                key: None,
+                locked: false,
+                quiet: false,
                 created: now,
             };
             let mut room = SeedRoom {
@@ -107,6 +111,11 @@ impl Seed {
                 filler.put(Event::UserMade(who.clone()));
                 if place == 1 {
                     filler.put(Event::RoomMade(head.clone()));
+                    filler.put(Event::Owner {
+                        room: no,
+                        user: who.no,
+                        on: true,
+                    });
                 }
                 let (token, _) = new_token().expect("randomness");
                 let made = Event::TokenMade {

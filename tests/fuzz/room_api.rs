@@ -184,7 +184,7 @@ pub fn written_as_read(user_id: Uuid, text: &str) {
         name: text.chars().take(MAX_NAME_CHARS).collect::<String>().into(),
         body: Body::Message(message),
     };
-    let frame: Value = serde_json::from_str(&socket::frame(&entry)).expect("JSON");
+    let frame: Value = serde_json::from_str(&socket::frame(&entry, Lang::En)).expect("JSON");
     assert_eq!(frame["data"]["data"]["text"], text);
     assert_eq!(frame["data"]["name"], *entry.name);
 

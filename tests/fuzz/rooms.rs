@@ -7,15 +7,17 @@ use parlor::hub::{Hub, Policy, Settled, Waiter};
 use parlor::model::*;
 use parlor::rooms::{Room, Rooms, Rules, check_name, digest, skeleton};
 use parlor::store::{self, Data, Durability, Loaded};
-use parlor::wire::refusal;
+use parlor::wire::{Lang, refusal};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::IpAddr;
 use std::time::Duration;
 use uuid::Uuid;
 
 const RULES: Rules = Rules {
     max_members: 5,
     require_token: false,
+    closed: false,
 };
 
 const NAMES: [&str; 10] = [
@@ -91,6 +93,7 @@ fn fresh_hub() -> Hub {
         hold: Duration::from_secs(3_600),
         session: Duration::from_secs(3_600),
         memory: 1 << 20,
+        lang: Lang::Zh,
     };
     EMPTY.with_borrow_mut(|empty| {
         let loaded = empty.get_or_insert_with(|| {
@@ -162,13 +165,20 @@ impl Told {
                         assert!(of.seq < entry.at && self.here.contains_key(&seat));
                     }
                     Body::Deleted { of } => {
-                        let owner = before.room(entry.room).map(|room| room.head.owner);
-                        assert!(of.author == entry.user || owner == Some(entry.user));
+                        let room = before.room(entry.room).expect("its room");
+                        assert!(of.author == entry.user || room.is_owner(entry.user));
                         assert!(of.seq < entry.at && self.here.contains_key(&seat));
                     }
                     Body::Message(message) => {
+                        let room = before.room(entry.room).expect("its room");
+                        let may = room.may_write(entry.user, entry.sent);
+                        assert_eq!(may, Ok(()), "{entry:?}");
                         assert!(self.here.contains_key(&seat), "{entry:?}");
                         assert!(message.reply.is_none_or(|place| place < entry.at));
+                    }
+                    Body::Notice { what, .. } => {
+                        assert!(self.here.contains_key(&seat), "{entry:?}");
+                        check_notice(entry, what, before);
                     }
                     Body::Tombstone { .. } => panic!("is never said: {entry:?}"),
                 }
@@ -196,6 +206,31 @@ impl Told {
     }
 }
 
+/// That it was an owner who did it, with a token; the owner key aside, which makes one of anybody.
+fn check_notice(entry: &Entry, what: &Notice, before: &Rooms) {
+    let room = before.room(entry.room).expect("its room");
+    if matches!(what, Notice::Owner { target, on: true } if target.no == entry.user) {
+        return assert!(!room.is_owner(entry.user), "{entry:?}");
+    }
+    let known = before.user(entry.user).expect("somebody known");
+    assert!(room.is_owner(entry.user) && known.user.sealed, "{entry:?}");
+    match what {
+        Notice::Kicked { target, .. }
+        | Notice::Muted {
+            target,
+            until: Some(_),
+        } => {
+            assert!(!room.is_owner(target.no), "{entry:?}");
+            assert!(room.member(target.no).is_some(), "{entry:?}");
+        }
+        Notice::Owner { target, on } => {
+            assert_eq!(room.is_owner(target.no), !on, "{entry:?}");
+            assert!(*on || room.owners.len() > 1, "{entry:?}");
+        }
+        _ => {}
+    }
+}
+
 fn check_table(table: &Rooms, told: &Told) {
     let mut seats = 0;
     for room in table.rooms() {
@@ -207,6 +242,14 @@ fn check_table(table: &Rooms, told: &Told) {
         assert!(room.members.len() <= RULES.max_members);
         let looks: BTreeSet<String> = names(room).map(skeleton).collect();
         assert_eq!(looks.len(), room.members.len(), "no two look alike");
+        for owner in &room.owners {
+            let known = table.user(*owner).expect("somebody known");
+            assert!(known.owns.contains(&no));
+            assert!(!room.muted.contains_key(owner) && !room.kept_out.contains_key(owner));
+        }
+        for user in room.kept_out.keys() {
+            assert!(room.member(*user).is_none(), "{user:?} is kept out and in");
+        }
         for (at, member) in &room.members {
             seats += 1;
             assert_eq!(told.here.get(&(no, member.user)), Some(at));
@@ -251,10 +294,15 @@ fn check_hub(hub: &Hub, table: &Rooms, told: &Told) {
         let no = room.head.no;
         let view = hub.view(no).expect("a room");
         assert_eq!(view.last, room.last);
+        assert_eq!(view.name, room.head.name);
+        let head = (view.locked, view.quiet, view.password);
+        let secret = room.head.secret.is_some();
+        assert_eq!(head, (room.head.locked, room.head.quiet, secret));
         let shown = view.members.iter().map(|member| (member.no, &*member.name));
         let sitting = room.members.values().map(|m| (m.user, &*m.name));
         assert!(shown.eq(sitting), "{view:?}");
         for member in &view.members {
+            assert_eq!(member.owner, room.is_owner(member.no));
             let since = told.here[&(no, member.no)];
             for notice in &member.notices {
                 assert!(notice.at > since && notice.at <= room.last, "{notice:?}");
@@ -311,7 +359,7 @@ fn act(bytes: &mut Bytes, step: u32, table: &Rooms, told: &Told) -> Act {
         false => *bytes.pick(&tokens),
     };
     let uuid = Uuid::from_u128(1 + bytes.below(12) as u128);
-    match bytes.below(20) {
+    match bytes.below(26) {
         0 => Act::Register {
             id: fresh_id(step),
             username: (*bytes.pick(&NAMES)).to_owned(),
@@ -343,15 +391,35 @@ fn act(bytes: &mut Bytes, step: u32, table: &Rooms, told: &Told) -> Act {
                 name: wish(bytes),
                 secret: bytes.once_in(3).then(|| "argon2".into()),
                 listed: bytes.once_in(2),
+                key: key(bytes),
             },
             seat: seat(bytes, step, sitting.1, told),
         },
         9..=12 => Act::Join {
             room,
             by_number: bytes.once_in(3),
+            key: bytes.once_in(4).then(|| key(bytes)),
+            from: address(bytes),
             proof: *bytes.pick(&[None, Some(1), Some(2)]),
             seat: seat(bytes, step, sitting.1, told),
             silent: bytes.once_in(3).then_some(sitting.1).into_iter().collect(),
+        },
+        20 => Act::Open {
+            room: NewRoom {
+                id: fresh_id(1_000_000 + step),
+                name: wish(bytes),
+                secret: None,
+                listed: true,
+                key: key(bytes),
+            },
+        },
+        21..=25 => Act::Owner {
+            room: sitting.0,
+            user: sitting.1,
+            power: {
+                let message = (uuid, recalled(bytes, sitting, uuid, table));
+                power(bytes, &seats, message)
+            },
         },
         13 => Act::Edit {
             room: sitting.0,
@@ -412,6 +480,48 @@ fn seat(bytes: &mut Bytes, step: u32, known: UserNo, told: &Told) -> Seat {
     }
 }
 
+fn key(bytes: &mut Bytes) -> KeyHash {
+    KeyHash([bytes.below(2) as u8; 32])
+}
+
+fn address(bytes: &mut Bytes) -> IpAddr {
+    [127, 0, 0, 1 + bytes.below(2) as u8].into()
+}
+
+/// What an owner may do, to somebody who is somewhere.
+fn power(bytes: &mut Bytes, seats: &[(RoomNo, UserNo)], message: (Uuid, Option<Spoken>)) -> Power {
+    let user = match seats.is_empty() {
+        true => UserNo(1),
+        false => bytes.pick(seats).1,
+    };
+    let on = bytes.once_in(2);
+    match bytes.below(11) {
+        0 => Power::Rename((*bytes.pick(&NAMES)).to_owned()),
+        1 => Power::Password(on.then(|| "argon2".into())),
+        2 => Power::Lock(on),
+        3 => Power::Quiet(on),
+        4 => Power::Mute {
+            user,
+            minutes: *bytes.pick(&[0, 1, 10, MAX_MUTE_MINUTES, u32::MAX]),
+        },
+        5 => Power::Kick {
+            user,
+            keep_out: on,
+            from: bytes.once_in(2).then(|| address(bytes)),
+        },
+        6 => Power::Allow(user),
+        7 => Power::Wipe {
+            user,
+            name: "Ada".into(),
+            messages: vec![message, message],
+            done: on.then_some(0),
+        },
+        8 => Power::Appoint { user, on },
+        9 => Power::Link(key(bytes)),
+        _ => Power::Close,
+    }
+}
+
 /// What the store would say: only of a uuid that the rules have forgotten, and only of what stands
 /// in the room. In these few steps they forget nothing, so it is asked in vain.
 fn recalled(
@@ -458,6 +568,20 @@ fn kind(act: &Act) -> u8 {
         Act::Seal { .. } => 10,
         Act::Expire { .. } => 11,
         Act::Note(_) => 12,
+        Act::Open { .. } => 13,
+        Act::Owner { power, .. } => match power {
+            Power::Rename(_) => 14,
+            Power::Password(_) => 15,
+            Power::Lock(_) => 16,
+            Power::Quiet(_) => 17,
+            Power::Mute { .. } => 18,
+            Power::Kick { .. } => 19,
+            Power::Allow(_) => 20,
+            Power::Wipe { .. } => 21,
+            Power::Appoint { .. } => 22,
+            Power::Link(_) => 23,
+            Power::Close => 24,
+        },
     }
 }
 
@@ -478,7 +602,11 @@ fn event_kind(event: &Event) -> u8 {
             Body::Tombstone { .. } => 11,
             Body::Edited { .. } => 12,
             Body::Deleted { .. } => 13,
+            Body::Notice { .. } => 17,
         },
+        Event::Owner { .. } => 18,
+        Event::KeptOut { .. } => 19,
+        Event::LetIn { .. } => 20,
         Event::Requested { .. } => 14,
         Event::Noted(_) => 15,
         // Requests forgotten.

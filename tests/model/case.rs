@@ -1,8 +1,8 @@
 //! One case: clients that do as the commands say to a running parlor, and ask the reference at
 //! each answer and each frame whether it may be so.
 
-use crate::commands::{CLIENTS, Command, ROOMS, SLOTS, Via, Way};
-use crate::reference::{Due, EarNo, Person, Place, Say, Span, Why, World, fits};
+use crate::commands::{CLIENTS, Command, Power, ROOMS, SLOTS, Via, Way};
+use crate::reference::{Due, EarNo, Notice, Person, Place, Say, Span, Why, World, fits};
 use crate::support::{Account, Http, Reply, Server, Ws, create, record, tell, uuid};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap};
@@ -96,6 +96,7 @@ impl<'a> Case<'a> {
                     no: account.id,
                     user_id: String::new(),
                     name: new.name.clone(),
+                    account: true,
                 };
                 new.me = Some(Me {
                     who: Rc::new(who),
@@ -207,6 +208,12 @@ impl<'a> Case<'a> {
                 };
                 self.page(who, room, span, limit, via).map(drop)
             }
+            Command::Owner {
+                who,
+                room,
+                via,
+                power,
+            } => self.act(who, room, via, power),
             Command::Leave { who, room, via } => self.leave(who, room, via),
             Command::Join { who, room, via } => self.join(who, room, via),
             Command::Connect {
@@ -499,6 +506,75 @@ impl<'a> Case<'a> {
         })
     }
 
+    /// An owner's act, and what becomes of who is kicked.
+    fn act(&mut self, client: usize, room: usize, via: Via, power: Power) -> Checked {
+        let Some(who) = self.who(client) else {
+            return Ok(());
+        };
+        let (whom, on) = match power {
+            Power::Rename(_) => (client, true),
+            Power::Quiet(on) => (client, on),
+            Power::Mute { whom, on } | Power::Appoint { whom, on } => (whom, on),
+            Power::Kick { whom } | Power::Wipe { whom } => (whom, true),
+        };
+        let Some(target) = self.who(whom) else {
+            return Ok(());
+        };
+        // An account may be in rooms of other cases, too: what it is told then is not known here.
+        let kicks = matches!(power, Power::Kick { .. });
+        // A wipe has several steps, and what is on its way may land between them.
+        let wipes = matches!(power, Power::Wipe { .. });
+        let lands = self.worlds.iter().any(|world| !world.flying.is_empty());
+        if (kicks && is_account(whom)) || (wipes && lands) {
+            return Ok(());
+        }
+        let user = target.no;
+        let (mut ask, notice) = match power {
+            Power::Rename(n) => {
+                let name = format!("Room {n}");
+                (json!({"act":"rename","name":name}), Notice::Renamed(name))
+            }
+            Power::Quiet(on) => (json!({"act":"quiet","on":on}), Notice::Quiet(on)),
+            Power::Mute { .. } => {
+                let minutes = if on { 60 } else { 0 };
+                let ask = json!({"act":"mute","user":user,"minutes":minutes});
+                (ask, Notice::Muted(target.clone(), on))
+            }
+            Power::Appoint { .. } => {
+                let ask = json!({"act":"appoint","user":user,"on":on});
+                (ask, Notice::Owner(target.clone(), on))
+            }
+            Power::Kick { .. } => {
+                let ask = json!({"act":"kick","user":user});
+                (ask, Notice::Kicked(target.clone()))
+            }
+            Power::Wipe { .. } => {
+                let ask = json!({"act":"wipe","user":user});
+                (ask, Notice::Wiped(target.clone(), 0))
+            }
+        };
+        let answer = if let Via::Socket(slot) = via {
+            (ask["type"], ask["room"]) = (json!("owner"), json!(self.rooms[room].1));
+            self.ask(client, slot, room, ask)?
+        } else {
+            let path = format!("/rooms/{}/owner", self.rooms[room].1);
+            self.http(client).post(&path, ask).json
+        };
+        self.observe(|world| match world.act(room, &who, &notice) {
+            Ok(count) if wipes => expect(&json!({"code":0,"count":count}), &answer),
+            Ok(_) => expect(&json!({"code":0}), &answer),
+            Err(why) => expect(&json!({"code":why.code()}), &answer),
+        })?;
+        let seated = (0..ROOMS).any(|room| self.worlds[0].is_member(room, user));
+        if kicks && answer["code"] == 0 && !seated {
+            for slot in 0..SLOTS {
+                self.closed(whom, slot, 4001)?;
+            }
+            self.clients[whom].me = None;
+        }
+        Ok(())
+    }
+
     // ---- Reading ----
 
     fn body(&self, room: usize, who: &Person, mut fields: Value) -> Value {
@@ -601,6 +677,7 @@ impl<'a> Case<'a> {
             no: data["user"]["id"].as_u64().ok_or("no user.id")?,
             user_id: text(&data["user"]["userId"])?,
             name: name.clone(),
+            account: is_account(client),
         };
         let token = text(&data["token"])?;
         match &self.clients[client].me {
@@ -757,7 +834,9 @@ impl<'a> Case<'a> {
                 return Ok(());
             }
             "recv" => &frame["data"]["room"],
-            "joined" | "left" | "deleted" => &frame["room"],
+            // Has no place in the order; the close or a `left` is what is compared.
+            "kicked" => return Ok(()),
+            "joined" | "left" | "deleted" | "notice" => &frame["room"],
             _ => return Err(format!("an unexpected frame {frame}")),
         };
         let Some(room) = self.rooms.iter().position(|(_, no)| room == no) else {

@@ -78,6 +78,13 @@ pub enum Command {
         room: usize,
         via: Via,
     },
+    /// An owner's act, also of who is none.
+    Owner {
+        who: usize,
+        room: usize,
+        via: Via,
+        power: Power,
+    },
     Join {
         who: usize,
         room: usize,
@@ -106,6 +113,28 @@ pub enum Command {
     Stop,
     /// SIGKILL, and a new start.
     Kill,
+}
+
+/// Those that change what others may do or see, and leave everybody a way in.
+#[derive(Clone, Copy, Debug)]
+pub enum Power {
+    Rename(u8),
+    Quiet(bool),
+    /// For an hour, or no longer.
+    Mute {
+        whom: usize,
+        on: bool,
+    },
+    Appoint {
+        whom: usize,
+        on: bool,
+    },
+    Kick {
+        whom: usize,
+    },
+    Wipe {
+        whom: usize,
+    },
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -161,7 +190,24 @@ fn command() -> impl Strategy<Value = Command> {
         back().prop_map(|back| Way::After { back }),
         back().prop_map(|back| Way::Before { back }),
     ];
+    let whom = who;
+    let power = prop_oneof![
+        1 => (0..3u8).prop_map(Power::Rename),
+        2 => prop::bool::weighted(0.3).prop_map(Power::Quiet),
+        2 => (whom(), prop::bool::weighted(0.4)).prop_map(|(whom, on)| Power::Mute { whom, on }),
+        2 => (whom(), any::<bool>()).prop_map(|(whom, on)| Power::Appoint { whom, on }),
+        1 => whom().prop_map(|whom| Power::Kick { whom }),
+        1 => whom().prop_map(|whom| Power::Wipe { whom }),
+    ];
+    // Mostly by who is an owner: client 0 made the first room, client 1 the second.
+    let act = prop_oneof![
+        3 => room().prop_map(|room| (room, room)),
+        1 => (who(), room()),
+    ];
     prop_oneof![
+        5 => (act, via(), power).prop_map(|((who, room), via, power)| {
+            Owner { who, room, via, power }
+        }),
         12 => send.prop_map(|(who, room, via, lost, text)| Send { who, room, via, lost, text }),
         1 => (who(), room(), text()).prop_map(|(who, room, text)| {
             Send { who, room, via: Via::Plain, lost: false, text }

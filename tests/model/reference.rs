@@ -5,7 +5,7 @@
 //! afterwards rules out all but one. Knows no server and no connection.
 
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 pub type Place = u64;
@@ -18,6 +18,8 @@ pub struct Person {
     pub no: u64,
     pub user_id: String,
     pub name: String,
+    /// It stays when it is in no room; a guest does not.
+    pub account: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -33,6 +35,18 @@ enum Kind {
     Deleted { seq: Place },
     Joined,
     Left,
+    Notice(Notice),
+}
+
+/// What an owner does.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Notice {
+    Renamed(String),
+    Quiet(bool),
+    Muted(Rc<Person>, bool),
+    Owner(Rc<Person>, bool),
+    Kicked(Rc<Person>),
+    Wiped(Rc<Person>, usize),
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -57,7 +71,11 @@ struct Member {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Room {
     no: u64,
-    owner: u64,
+    owners: BTreeSet<u64>,
+    quiet: bool,
+    muted: BTreeSet<u64>,
+    /// None: it was never renamed.
+    name: Option<String>,
     /// The entry of place 1 first.
     entries: Vec<Entry>,
     /// In join order.
@@ -94,6 +112,12 @@ pub enum Why {
     UuidTaken,
     NotYours,
     NoSuchMessage,
+    Muted,
+    Quiet,
+    NotOwner,
+    IsOwner,
+    LastOwner,
+    NoSuchMember,
 }
 
 impl Why {
@@ -104,15 +128,22 @@ impl Why {
             Why::UuidTaken => (409, "uuid_taken"),
             Why::NotYours => (403, "not_yours"),
             Why::NoSuchMessage => (404, "message_not_found"),
+            Why::Muted => (403, "muted"),
+            Why::Quiet => (403, "quiet"),
+            Why::NotOwner => (403, "not_owner"),
+            Why::IsOwner => (403, "is_owner"),
+            Why::LastOwner => (403, "last_owner"),
+            Why::NoSuchMember => (404, "member_not_found"),
         }
     }
 
     /// Of a socket.
     pub fn code(self) -> u64 {
         match self {
-            Why::NoSuchMessage => 3,
+            Why::NoSuchMessage | Why::NoSuchMember => 3,
             Why::NotMember => 4,
-            Why::NotYours => 5,
+            Why::NotYours | Why::Muted | Why::Quiet => 5,
+            Why::NotOwner | Why::IsOwner | Why::LastOwner => 5,
             Why::UuidTaken => 8,
         }
     }
@@ -138,7 +169,10 @@ impl World {
     pub fn make_room(&mut self, no: u64, owner: &Rc<Person>) {
         self.rooms.push(Room {
             no,
-            owner: owner.no,
+            owners: BTreeSet::from([owner.no]),
+            quiet: false,
+            muted: BTreeSet::new(),
+            name: None,
             entries: vec![],
             members: vec![],
         });
@@ -195,6 +229,7 @@ impl World {
             self.owe(from, say.room, answer(at));
             return Ok(at);
         }
+        self.may_write(say.room, say.who.no)?;
         let kind = Kind::Said(Said {
             uuid: say.uuid.clone(),
             first: say.text.clone(),
@@ -234,10 +269,12 @@ impl World {
     ) -> Result<(), Why> {
         self.member(room, who.no)?;
         let found = self.said(room, uuid).filter(|(_, _, s)| s.now.is_some());
-        let (seq, author, said) = found.ok_or(Why::NoSuchMessage)?;
+        let (_, author, _) = found.ok_or(Why::NoSuchMessage)?;
         if author != who.no {
             return Err(Why::NotYours);
         }
+        self.may_write(room, who.no)?;
+        let (seq, _, said) = self.said(room, uuid).ok_or(Why::NoSuchMessage)?;
         if said.now.as_deref() != Some(text) {
             (said.now, said.modified) = (Some(text.into()), true);
             self.amend(room, seq);
@@ -248,9 +285,9 @@ impl World {
 
     pub fn delete(&mut self, room: usize, who: &Rc<Person>, uuid: &str) -> Result<(), Why> {
         self.member(room, who.no)?;
-        let owner = self.rooms[room].owner;
+        let is_owner = self.rooms[room].owners.contains(&who.no);
         let (seq, author, said) = self.said(room, uuid).ok_or(Why::NoSuchMessage)?;
-        if author != who.no && owner != who.no {
+        if author != who.no && !is_owner {
             return Err(Why::NotYours);
         }
         if said.now.take().is_some() {
@@ -280,7 +317,107 @@ impl World {
         // Who leaves still hears of it.
         self.publish(room, who, Kind::Left, None);
         self.rooms[room].members.retain(|m| m.who.no != who.no);
+        let nowhere = (0..self.rooms.len()).all(|room| !self.is_member(room, who.no));
+        if nowhere && !who.account {
+            // It cannot come back as itself.
+            self.rooms
+                .iter_mut()
+                .for_each(|r| r.owners.retain(|owner| *owner != who.no));
+        } else if self.rooms[room].owners.len() > 1 {
+            self.rooms[room].owners.remove(&who.no);
+        }
         Ok(())
+    }
+
+    fn may_write(&self, room: usize, user: u64) -> Result<(), Why> {
+        let room = &self.rooms[room];
+        match (room.owners.contains(&user), room.quiet) {
+            (true, _) => Ok(()),
+            (false, _) if room.muted.contains(&user) => Err(Why::Muted),
+            (false, true) => Err(Why::Quiet),
+            (false, false) => Ok(()),
+        }
+    }
+
+    /// An owner's act; Ok also where it changes nothing. How many messages it deleted.
+    pub fn act(&mut self, room: usize, who: &Rc<Person>, act: &Notice) -> Result<usize, Why> {
+        self.member(room, who.no)?;
+        let found = &self.rooms[room];
+        if !found.owners.contains(&who.no) {
+            return Err(Why::NotOwner);
+        }
+        let is_member = |person: &Person| self.is_member(room, person.no);
+        let is_owner = |person: &Person| found.owners.contains(&person.no);
+        let nothing_new = match act {
+            Notice::Renamed(to) => found.name.as_ref() == Some(to),
+            Notice::Quiet(on) => found.quiet == *on,
+            Notice::Muted(whom, on) => {
+                let muted = found.muted.contains(&whom.no);
+                match (is_member(whom) || muted, *on && is_owner(whom)) {
+                    (false, _) => return Err(Why::NoSuchMember),
+                    (true, true) => return Err(Why::IsOwner),
+                    (true, false) => !on && !muted,
+                }
+            }
+            Notice::Owner(whom, _) if !is_member(whom) && !is_owner(whom) => {
+                return Err(Why::NoSuchMember);
+            }
+            Notice::Owner(whom, false) if is_owner(whom) && found.owners.len() == 1 => {
+                return Err(Why::LastOwner);
+            }
+            Notice::Owner(whom, on) => is_owner(whom) == *on,
+            Notice::Kicked(whom) if !is_member(whom) => return Err(Why::NoSuchMember),
+            Notice::Kicked(whom) if is_owner(whom) => return Err(Why::IsOwner),
+            Notice::Kicked(_) | Notice::Wiped(..) => false,
+        };
+        if nothing_new {
+            return Ok(0);
+        }
+        let mut told = act.clone();
+        let mut count = 0;
+        let changed = &mut self.rooms[room];
+        match act {
+            Notice::Renamed(to) => changed.name = Some(to.clone()),
+            Notice::Quiet(on) => changed.quiet = *on,
+            Notice::Muted(whom, true) => drop(changed.muted.insert(whom.no)),
+            Notice::Muted(whom, false) => drop(changed.muted.remove(&whom.no)),
+            Notice::Owner(whom, true) => {
+                changed.owners.insert(whom.no);
+                changed.muted.remove(&whom.no);
+            }
+            Notice::Owner(whom, false) => drop(changed.owners.remove(&whom.no)),
+            Notice::Kicked(_) => {}
+            Notice::Wiped(whom, _) => {
+                count = self.wipe(room, who, whom);
+                told = Notice::Wiped(whom.clone(), count);
+                if count == 0 {
+                    return Ok(0);
+                }
+            }
+        }
+        self.publish(room, who, Kind::Notice(told), None);
+        if let Notice::Kicked(whom) = act {
+            self.leave(room, whom)?;
+        }
+        Ok(count)
+    }
+
+    /// Every message of somebody, the oldest first.
+    fn wipe(&mut self, room: usize, who: &Rc<Person>, whom: &Person) -> usize {
+        let mut count = 0;
+        for at in 1..=self.last(room) {
+            let entry = &mut self.rooms[room].entries[at as usize - 1];
+            let gone = match &mut entry.kind {
+                Kind::Said(said) if entry.who.no == whom.no => said.now.take(),
+                _ => None,
+            };
+            if gone.is_some() {
+                count += 1;
+                self.amend(room, at);
+                self.publish(room, who, Kind::Deleted { seq: at }, None);
+            }
+        }
+        count
     }
 
     /// The server was killed: drained entries may be pending again.
@@ -348,7 +485,15 @@ impl World {
                 gone.extend(seen.map(|_| json!(room.no)));
                 continue;
             }
-            rooms.push(json!({"id":room.no,"at":last,"complete":true}));
+            let mut told = json!({"id":room.no,"at":last,"complete":true,"quiet":room.quiet});
+            told["owner"] = json!(room.owners.contains(&who.no));
+            if !room.muted.contains(&who.no) {
+                told["muted"] = Value::Null;
+            }
+            if let Some(name) = &room.name {
+                told["name"] = json!(name);
+            }
+            rooms.push(told);
             for at in seen.map_or(last, |seen| seen.min(last)) + 1..=last {
                 due[index].push(vec![Rc::new(room.frame(at))]);
             }
@@ -445,6 +590,41 @@ impl World {
     }
 }
 
+impl Notice {
+    /// The fields that are its own.
+    fn frame(&self, by: &str) -> Value {
+        let whom = |person: &Person| json!({"id":person.no,"name":person.name});
+        let mut frame = match self {
+            Notice::Renamed(to) => json!({"notice":"renamed","to":to}),
+            Notice::Quiet(on) => json!({"notice":"quiet","on":on}),
+            Notice::Muted(person, _) => json!({"notice":"muted","target":whom(person)}),
+            Notice::Owner(person, on) => json!({"notice":"owner","target":whom(person),"on":on}),
+            Notice::Kicked(person) => {
+                json!({"notice":"kicked","target":whom(person),"keptOut":false})
+            }
+            Notice::Wiped(person, count) => {
+                json!({"notice":"wiped","target":whom(person),"count":count})
+            }
+        };
+        (frame["type"], frame["content"]) = (json!("notice"), json!(self.sentence(by)));
+        frame
+    }
+
+    fn sentence(&self, by: &str) -> String {
+        match self {
+            Notice::Renamed(to) => format!("{by}将房间改名为“{to}”"),
+            Notice::Quiet(true) => format!("{by}开启了安静模式：只有房主可以发言"),
+            Notice::Quiet(false) => format!("{by}关闭了安静模式"),
+            Notice::Muted(person, true) => format!("{by}将{}禁言 60 分钟", person.name),
+            Notice::Muted(person, false) => format!("{by}解除了{}的禁言", person.name),
+            Notice::Owner(person, true) => format!("{by}将{}设为房主", person.name),
+            Notice::Owner(person, false) => format!("{by}取消了{}的房主身份", person.name),
+            Notice::Kicked(person) => format!("{by}将{}移出了房间", person.name),
+            Notice::Wiped(person, count) => format!("{by}删除了{}的 {count} 条消息", person.name),
+        }
+    }
+}
+
 impl Room {
     fn entry(&self, at: Place) -> &Entry {
         &self.entries[at as usize - 1]
@@ -460,7 +640,7 @@ impl Room {
         let seq = match self.entry(at).kind {
             Kind::Said(_) => at,
             Kind::Edited { seq } | Kind::Deleted { seq } => seq,
-            Kind::Joined | Kind::Left => return None,
+            Kind::Joined | Kind::Left | Kind::Notice(_) => return None,
         };
         match &self.entry(seq).kind {
             Kind::Said(said) => Some((seq, said)),
@@ -471,7 +651,7 @@ impl Room {
     fn is_shown_without_v(&self, at: Place) -> bool {
         match &self.entry(at).kind {
             Kind::Said(said) => said.now.is_some(),
-            Kind::Joined | Kind::Left => true,
+            Kind::Joined | Kind::Left | Kind::Notice(_) => true,
             Kind::Edited { .. } | Kind::Deleted { .. } => false,
         }
     }
@@ -480,13 +660,15 @@ impl Room {
     fn frame(&self, at: Place) -> Value {
         let Entry { who, kind } = self.entry(at);
         let Some((seq, said)) = self.message(at) else {
-            let kind = if *kind == Kind::Joined {
-                "joined"
-            } else {
-                "left"
+            let kind = match kind {
+                Kind::Joined => json!({"type":"joined"}),
+                Kind::Notice(what) => what.frame(&who.name),
+                _ => json!({"type":"left"}),
             };
-            let user = json!({"id":who.no,"name":who.name});
-            return json!({"type":kind,"room":self.no,"at":at,"user":user});
+            let mut frame = kind;
+            (frame["room"], frame["at"]) = (json!(self.no), json!(at));
+            frame["user"] = json!({"id":who.no,"name":who.name});
+            return frame;
         };
         let Some(text) = said.now.as_ref() else {
             // Its text is gone, and so is that of its edits.
@@ -506,12 +688,11 @@ impl Room {
     fn http(&self, at: Place) -> Value {
         let Entry { who, kind } = self.entry(at);
         let Some((seq, said)) = self.message(at) else {
-            let what = if *kind == Kind::Joined {
-                "加入了房间"
-            } else {
-                "离开了房间"
+            let content = match kind {
+                Kind::Joined => format!("{}加入了房间", who.name),
+                Kind::Notice(what) => what.sentence(&who.name),
+                _ => format!("{}离开了房间", who.name),
             };
-            let content = format!("{}{what}", who.name);
             return json!({"type":"system","at":at,"content":content});
         };
         let Some(text) = said.now.as_ref() else {

@@ -5,7 +5,9 @@ use crate::support::{Server, Shape};
 use serde_json::json;
 
 /// What PROTOCOL.md adds to the document's objects.
-const ADDITIONS: [&str; 7] = ["id", "token", "at", "sent", "next", "epoch", "complete"];
+const ADDITIONS: [&str; 8] = [
+    "id", "token", "ownerKey", "at", "sent", "next", "epoch", "complete",
+];
 
 #[test]
 fn the_first_document_works_to_the_letter() {

@@ -136,7 +136,7 @@ fn with_v_1_auth_tells_who_and_where_one_is() {
     Shape::strict(&[]).check(
         &answer,
         &json!({"type": "auth", "code": 0, "msg": "", "v": 1, "epoch": "<epoch>", "me": ada.id, "gone": [],
-            "rooms": [{"id": ada.room, "name": "Chess", "at": 2, "complete": true}]}),
+            "rooms": [{"id": ada.room, "name": "Chess", "at": 2, "complete": true, "owner": true, "locked": false, "quiet": false}]}),
     );
     assert_eq!(
         answer["epoch"],

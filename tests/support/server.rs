@@ -146,6 +146,11 @@ impl Server {
         found.unwrap_or_else(|| panic!("no line {prefix:?} on stdout within {DEADLINE:?}"))
     }
 
+    /// All that was printed so far.
+    pub fn stdout(&self) -> String {
+        self.process.stdout.text()
+    }
+
     /// All that was logged so far.
     pub fn stderr(&self) -> String {
         self.process.stderr.text()

@@ -153,6 +153,28 @@ impl Ws {
         answer
     }
 
+    /// A request and its answer, past what comes before it.
+    pub fn ask_past(&mut self, request: Value) -> Value {
+        let kind = request["type"].clone();
+        self.send_json(request);
+        loop {
+            let frame = self.recv();
+            if frame["type"] == kind && frame.get("code").is_some() {
+                return frame;
+            }
+        }
+    }
+
+    /// The next frame that is not of this type.
+    pub fn recv_past(&mut self, kind: &str) -> Value {
+        loop {
+            let frame = self.recv();
+            if frame["type"] != kind {
+                return frame;
+            }
+        }
+    }
+
     /// The next text frame, as JSON.
     pub fn recv(&mut self) -> Value {
         let frame = self.recv_or_code();

@@ -40,6 +40,7 @@ fn seated_last(call: Call, lang: Lang, room: &RoomView, password: &str) -> Strin
         own: Some(own),
         password,
         token: Some("abc"),
+        owner_key: None,
     };
     seated(call, lang, None, &answer)
 }
@@ -370,6 +371,7 @@ fn a_seat_taken_before_has_no_notice_and_may_have_no_token() {
         own: None,
         password: "",
         token: None,
+        owner_key: None,
     };
     let answer = samples::json(&seated(Call::Join, Lang::Zh, None, &answer));
     assert_eq!(answer["data"]["user"]["cachingMessage"], json!([]));

@@ -103,7 +103,10 @@ fn recv_is_written_as_documented() {
         },
         "at": 3
     });
-    assert_eq!(samples::json(&frame(&says(3, "Hello, Chatoy!"))), example);
+    assert_eq!(
+        samples::json(&frame(&says(3, "Hello, Chatoy!"), Lang::En)),
+        example
+    );
 }
 
 // ---- Frames in ----
@@ -178,6 +181,7 @@ fn each_request_of_ours_is_read() {
         Ok(Call::Join {
             room,
             password,
+            key: None,
             name,
         }) => {
             assert_eq!(room, RoomRef::Id(id(ROOM)));
@@ -381,16 +385,28 @@ fn a_client_that_speaks_v_1_is_told_of_itself() {
         last: 9_000,
         ..samples::room()
     };
+    let until = nanos(SAID);
+    let stands = Standing {
+        owner: true,
+        muted: Some(until),
+        locked: true,
+        quiet: false,
+    };
     let greeting = Greeting {
         v: 1,
         epoch: "e",
         me: UserNo(2),
-        rooms: &[(samples::room(), true), (physics, false)],
+        rooms: &[
+            (samples::room(), Standing::default(), true),
+            (physics, stands, false),
+        ],
         gone: &[RoomNo(4)],
     };
     let rooms = json!([
-        {"id": 1, "name": "聊天室95c0f", "at": 2, "complete": true},
-        {"id": 3, "name": "\"Physics\"", "at": 9_000, "complete": false},
+        {"id": 1, "name": "聊天室95c0f", "at": 2, "complete": true,
+         "owner": false, "locked": false, "quiet": false},
+        {"id": 3, "name": "\"Physics\"", "at": 9_000, "complete": false,
+         "owner": true, "locked": true, "quiet": false, "muted": local_nanos(until)},
     ]);
     let expected = json!({
         "type": "auth", "code": 0, "msg": "", "id": 7,
@@ -402,7 +418,7 @@ fn a_client_that_speaks_v_1_is_told_of_itself() {
 
 #[test]
 fn an_edited_message_and_an_answer_say_so() {
-    let data = &samples::json(&frame(&says_otherwise(4, "hullo")))["data"];
+    let data = &samples::json(&frame(&says_otherwise(4, "hullo"), Lang::En))["data"];
     assert_eq!(
         (&data["modified"], &data["reply"]),
         (&json!(true), &json!(1))
@@ -419,10 +435,15 @@ fn an_edit_is_the_message_again_and_a_deletion_only_its_name() {
             "reply": 1
         }
     });
-    assert_eq!(samples::json(&frame(&edits(9, "hullo"))), expected);
+    assert_eq!(
+        samples::json(&frame(&edits(9, "hullo"), Lang::En)),
+        expected
+    );
     let deleted = |at| json!({"type": "deleted", "room": 1, "uuid": MESSAGE, "seq": 3, "at": at});
-    assert_eq!(samples::json(&frame(&deletes(9))), deleted(9));
-    assert_eq!(samples::json(&frame(&tombstone(3))), deleted(3));
+    let mut by_owner = deleted(9);
+    by_owner["by"] = json!(1);
+    assert_eq!(samples::json(&frame(&deletes(9), Lang::En)), by_owner);
+    assert_eq!(samples::json(&frame(&tombstone(3), Lang::En)), deleted(3));
 }
 
 #[test]
@@ -449,7 +470,7 @@ fn coming_and_leaving_are_frames_of_the_order() {
             "user": {"id": 2, "name": "用户e07da", "avatar": 30},
             "sent": local_nanos(nanos(JOINED))
         });
-        assert_eq!(samples::json(&frame(&entry)), expected);
+        assert_eq!(samples::json(&frame(&entry, Lang::En)), expected);
     }
 }
 
@@ -472,27 +493,35 @@ fn without_v_1_a_socket_hears_only_what_others_say() {
 fn members_are_shown_in_join_order() {
     let mut room = samples::room();
     room.members[0].online = false;
+    room.members[0].hand = Some(2);
+    room.members[1].muted = Some(5);
+    room.quiet = true;
     let answer = samples::json(&answer(&echo(None), &members_fields(&room)));
     let expected = json!([
-        {"id": 1, "name": "用户f7f12", "avatar": 31, "online": false},
-        {"id": 2, "name": "用户e07da", "avatar": 30, "online": true},
+        {"id": 1, "name": "用户f7f12", "avatar": 31, "online": false, "owner": true, "hand": 2},
+        {"id": 2, "name": "用户e07da", "avatar": 30, "online": true, "muted": local_nanos(5)},
     ]);
     assert_eq!((&answer["room"], &answer["data"]), (&json!(1), &expected));
+    let state = json!({"name": "聊天室95c0f", "locked": false, "quiet": true, "password": false});
+    assert_eq!(answer["state"], state);
 }
 
 #[test]
 fn a_page_is_the_frames_of_the_order_and_how_to_go_on() {
     let [came, _] = came();
     let said = says(2, "hello");
-    let frames = [samples::json(&frame(&came)), samples::json(&frame(&said))];
+    let frames = [
+        samples::json(&frame(&came, Lang::En)),
+        samples::json(&frame(&said, Lang::En)),
+    ];
     let page = Page {
         more: true,
         ..page(vec![came, said.into()])
     };
-    let written = samples::json(&format!("{{{}}}", page_fields(&page)));
+    let written = samples::json(&format!("{{{}}}", page_fields(&page, Lang::En)));
     let expected = json!({"data": frames, "next": 2, "complete": true, "more": true});
     assert_eq!(written, expected);
-    let nothing = format!("{{{}}}", page_fields(&Page::default()));
+    let nothing = format!("{{{}}}", page_fields(&Page::default(), Lang::En));
     let expected = json!({"data": [], "next": 0, "complete": false, "more": false});
     assert_eq!(samples::json(&nothing), expected);
 }
