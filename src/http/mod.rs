@@ -52,6 +52,7 @@ impl From<Answer> for Served<'_> {
 
 enum Route<'a> {
     Page,
+    PageFile(&'a str),
     Protocol,
     Health,
     Ws,
@@ -74,6 +75,7 @@ fn route(kind: Kind, path: &str) -> Option<Route<'_>> {
         (_, ["ws"]) => Route::Ws,
         (Kind::Ws, _) => return None,
         (_, [""]) => Route::Page,
+        (_, ["page", name]) => Route::PageFile(name),
         (_, ["protocol"]) => Route::Protocol,
         (_, ["healthz"]) => Route::Health,
         (_, ["room", "create"]) => Route::RoomApi(Call::Create),
@@ -106,6 +108,7 @@ fn allowed(route: &Route) -> &'static str {
         | Route::Rooms
         | Route::RoomJoin(_) => "POST, OPTIONS",
         Route::Page
+        | Route::PageFile(_)
         | Route::Protocol
         | Route::Health
         | Route::Ws
@@ -308,7 +311,8 @@ impl Site {
         self.notice_token(request, &route);
         match route {
             Route::Page => self.page(request).into(),
-            Route::Protocol => page::protocol().into(),
+            Route::PageFile(name) => page::file(request, name).into(),
+            Route::Protocol => page::protocol(request).into(),
             Route::Health => self.health().into(),
             // GET is served as a WebSocket before it comes here.
             Route::Ws => ws::upgrade_required().into(),
