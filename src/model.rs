@@ -51,6 +51,15 @@ pub struct RoomNo(pub i64);
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct UserNo(pub i64);
 
+/// The language of names that are made and of sentences for a person.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Lang {
+    /// As both documents have it.
+    #[default]
+    Zh,
+    En,
+}
+
 /// SHA-256 of a token. The token itself is known to its owner alone.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct TokenHash(pub [u8; 32]);
@@ -531,6 +540,8 @@ pub enum Refusal {
     /// Somebody else's message.
     NotYours,
     NotMember,
+    /// Only owners may do this.
+    NotOwner,
     PrivateRoom,
     WrongPassword,
     WrongLogin,

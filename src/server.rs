@@ -43,6 +43,7 @@ pub fn start(config: Config) -> Result<Server, String> {
     let rules = Rules {
         max_members: config.max_members,
         require_token: config.require_token,
+        lang: config.lang,
     };
     let opened = store::open(&config.data, config.durability)?;
     let listeners = [
@@ -85,6 +86,8 @@ pub fn start(config: Config) -> Result<Server, String> {
         calls: Calls::new(hub.clone(), scribe.desk.clone()),
         proxies: config.trust_proxy.clone(),
         newcomers: Newcomers::default(),
+        name: config.name,
+        lang: config.lang,
         http,
         ws,
     });

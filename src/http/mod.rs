@@ -30,6 +30,10 @@ pub struct Site {
     /// Whose `X-Forwarded-For` is believed.
     pub proxies: Proxies,
     pub newcomers: Newcomers,
+    /// What the page calls this server.
+    pub name: String,
+    /// Of sentences, where a client has not said which it reads.
+    pub lang: Lang,
     /// As they were really opened.
     pub http: SocketAddr,
     pub ws: SocketAddr,
@@ -200,36 +204,6 @@ pub fn refuse(status: u16, sentence: &str) -> Answer {
     json(status, wire::plain_failure(code, sentence))
 }
 
-/// The same for a path, in the shape and the language of whatever lives there.
-fn refuse_in(request: &Request, status: u16, [zh, en]: [String; 2]) -> Answer {
-    let first = request.path.split('/').nth(1).unwrap_or_default();
-    let of_accounts = matches!(first, "users" | "login" | "logout" | "rooms");
-    let default = if of_accounts { Lang::En } else { Lang::Zh };
-    let sentence = match lang(request, default) {
-        Lang::Zh => zh,
-        Lang::En => en,
-    };
-    match (of_accounts, status) {
-        (false, _) => refuse(status, &sentence),
-        (true, 404) => json(status, accounts_wire::plain_failure(3, &sentence)),
-        (true, _) => json(status, accounts_wire::plain_failure(2, &sentence)),
-    }
-}
-
-fn astray(kind: Kind, request: &Request) -> Answer {
-    let (zh, en) = match kind {
-        Kind::Http => (
-            "此路径不存在，请看 /",
-            "There is nothing at this path; / shows what there is.",
-        ),
-        Kind::Ws => (
-            "此端口只提供 /ws 的 WebSocket",
-            "This port serves WebSockets at /ws only.",
-        ),
-    };
-    refuse_in(request, 404, [zh.into(), en.into()])
-}
-
 fn json(status: u16, body: String) -> Answer {
     Answer::from_string(body)
         .with_status_code(status)
@@ -285,11 +259,42 @@ impl Site {
             .client(conn.peer().ip(), request.all("X-Forwarded-For"))
     }
 
+    /// The answer to a request that is wrong in what its path takes, in the shape and the language
+    /// of whatever lives there.
+    fn refuse_in(&self, request: &Request, status: u16, [zh, en]: [String; 2]) -> Answer {
+        let first = request.path.split('/').nth(1).unwrap_or_default();
+        let of_accounts = matches!(first, "users" | "login" | "logout" | "rooms");
+        let default = if of_accounts { Lang::En } else { self.lang };
+        let sentence = match lang(request, default) {
+            Lang::Zh => zh,
+            Lang::En => en,
+        };
+        match (of_accounts, status) {
+            (false, _) => refuse(status, &sentence),
+            (true, 404) => json(status, accounts_wire::plain_failure(3, &sentence)),
+            (true, _) => json(status, accounts_wire::plain_failure(2, &sentence)),
+        }
+    }
+
+    fn astray(&self, kind: Kind, request: &Request) -> Answer {
+        let (zh, en) = match kind {
+            Kind::Http => (
+                "此路径不存在，请看 /",
+                "There is nothing at this path; / shows what there is.",
+            ),
+            Kind::Ws => (
+                "此端口只提供 /ws 的 WebSocket",
+                "This port serves WebSockets at /ws only.",
+            ),
+        };
+        self.refuse_in(request, 404, [zh.into(), en.into()])
+    }
+
     fn handle(&self, conn: &Conn, request: &Request, route: Option<Route>) -> Served<'_> {
         let Some(route) = route else {
             return match request.method {
                 Method::Options if request.path == "*" => preflight("GET, HEAD, POST, OPTIONS"),
-                _ => astray(conn.kind(), request),
+                _ => self.astray(conn.kind(), request),
             }
             .into();
         };
@@ -304,14 +309,14 @@ impl Site {
                     format!("此路径支持：{allowed}"),
                     format!("This path takes {allowed}."),
                 ];
-                let answer = refuse_in(request, 405, sentences);
+                let answer = self.refuse_in(request, 405, sentences);
                 return answer.with_header(header("Allow", allowed)).into();
             }
         }
         self.notice_token(request, &route);
         match route {
             Route::Page => self.page(request).into(),
-            Route::PageFile(name) => page::file(request, name).into(),
+            Route::PageFile(name) => self.page_file(request, name).into(),
             Route::Protocol => page::protocol(request).into(),
             Route::Health => self.health().into(),
             // GET is served as a WebSocket before it comes here.

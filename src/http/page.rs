@@ -11,7 +11,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use sha2::{Digest, Sha256};
 
-use super::{Site, astray};
+use super::Site;
 use crate::door::{Answer, Kind, Request, header};
 
 /// The files of the page by their names: `/page/NAME`, and the first one at `/`.
@@ -192,6 +192,17 @@ impl Site {
             .with_header(header("Referrer-Policy", "no-referrer"))
     }
 
+    pub(super) fn page_file(&self, request: &Request, name: &str) -> Answer {
+        // The first is at `/`, where its links are right.
+        match FILES[1..].iter().find(|file| file.name == name) {
+            Some(file) => file
+                .answer(request)
+                // An icon that is opened by itself is a document, too.
+                .with_header(header("Content-Security-Policy", "default-src 'none'")),
+            None => self.astray(Kind::Http, request),
+        }
+    }
+
     /// For curl and the like: what this is and where the rest is.
     fn about(&self, request: &Request) -> Answer {
         let host = host(request);
@@ -217,18 +228,6 @@ impl Site {
             .with_header(header("Content-Security-Policy", "default-src 'none'"))
             .with_header(header("Cache-Control", "no-cache"))
             .with_header(header("Vary", "Accept, Accept-Encoding"))
-    }
-}
-
-/// `/page/NAME`.
-pub(super) fn file(request: &Request, name: &str) -> Answer {
-    // The first is at `/`, where its links are right.
-    match FILES[1..].iter().find(|file| file.name == name) {
-        Some(file) => file
-            .answer(request)
-            // An icon that is opened by itself is a document, too.
-            .with_header(header("Content-Security-Policy", "default-src 'none'")),
-        None => astray(Kind::Http, request),
     }
 }
 

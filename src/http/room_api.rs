@@ -30,7 +30,7 @@ struct Asked<'a> {
 
 impl Site {
     pub(super) fn room_api(&self, conn: &Conn, request: &Request, call: Call) -> Served<'_> {
-        let lang = lang(request, Lang::Zh);
+        let lang = lang(request, self.lang);
         let failed =
             |refusal: Refusal, v| Served::from(refused(&refusal, wire::failure(&refusal, lang, v)));
         let read = || {

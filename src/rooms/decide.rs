@@ -264,7 +264,7 @@ impl Rooms {
             Newcomer::Guest { id, avatar, name } => {
                 let name = match name {
                     Some(name) => name.as_str().into(),
-                    None => default_name("用户", *id),
+                    None => self.default_name(NameOf::Member, *id),
                 };
                 let no = UserNo(self.next_user);
                 let (avatar, registered) = (*avatar, now);
@@ -283,13 +283,23 @@ impl Rooms {
         }
     }
 
+    fn default_name(&self, of: NameOf, id: Uuid) -> Arc<str> {
+        let stem = match (self.rules.lang, of) {
+            (Lang::Zh, NameOf::Room) => "聊天室",
+            (Lang::Zh, NameOf::Member | NameOf::Account) => "用户",
+            (Lang::En, NameOf::Room) => "Room ",
+            (Lang::En, NameOf::Member | NameOf::Account) => "User ",
+        };
+        format!("{stem}{}", &id.simple().to_string()[..5]).into()
+    }
+
     fn create(&self, now: Nanos, room: &NewRoom, seat: &Seat) -> Decision {
         let name: Arc<str> = match &room.name {
             Some(name) => {
                 check_name(NameOf::Room, name)?;
                 name.as_str().into()
             }
-            None => default_name("聊天室", room.id),
+            None => self.default_name(NameOf::Room, room.id),
         };
         let (user, _) = self.newcomer(now, &seat.who)?;
         let head = RoomHead {
@@ -449,10 +459,6 @@ impl Rooms {
         }
         events
     }
-}
-
-fn default_name(stem: &str, id: Uuid) -> Arc<str> {
-    format!("{stem}{}", &id.simple().to_string()[..5]).into()
 }
 
 fn target(uuid: Uuid, spoken: &Spoken) -> Target {

@@ -28,6 +28,8 @@ pub struct Rules {
     pub max_members: usize,
     /// Guests are sealed from birth.
     pub require_token: bool,
+    /// Of the names of who and what has none.
+    pub lang: Lang,
 }
 
 /// Everything that lasts, but for the texts.
@@ -92,6 +94,10 @@ impl Room {
     /// The place of the join notice of a member.
     pub fn joined(&self, user: UserNo) -> Option<Place> {
         self.seats.get(&user).copied()
+    }
+
+    pub fn is_owner(&self, user: UserNo) -> bool {
+        self.head.owner == user
     }
 
     fn seat(&mut self, at: Place, member: Member) {

@@ -10,14 +10,9 @@ pub mod socket;
 
 use chrono::{DateTime, Local, SecondsFormat, Utc};
 
-use crate::model::Nanos;
+pub use crate::model::Lang;
 
-/// The language of the sentences in an answer.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Lang {
-    Zh,
-    En,
-}
+use crate::model::Nanos;
 
 impl Lang {
     /// By `Accept-Language` (RFC 9110, 12.5.4), or `default` where it names neither.

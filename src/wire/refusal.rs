@@ -1,7 +1,6 @@
 //! What a refusal is called: a word, a number, an HTTP status and a sentence in two languages.
 
 use crate::model::*;
-use crate::wire::Lang;
 
 /// Of the room API: `code`.
 pub fn word(refusal: &Refusal) -> &'static str {
@@ -20,6 +19,7 @@ pub fn word(refusal: &Refusal) -> &'static str {
         Refusal::NoSuchMessage => "message_not_found",
         Refusal::NotYours => "not_yours",
         Refusal::NotMember => "not_a_member",
+        Refusal::NotOwner => "not_owner",
         Refusal::PrivateRoom => "room_private",
         Refusal::WrongPassword => "wrong_password",
         Refusal::WrongLogin => "wrong_login",
@@ -43,7 +43,7 @@ pub fn number(refusal: &Refusal) -> u8 {
         | Refusal::BadPassword => 2,
         Refusal::NoSuchRoom | Refusal::NoSuchUser | Refusal::NoSuchMessage => 3,
         Refusal::NotMember => 4,
-        Refusal::Banned | Refusal::NotYours => 5,
+        Refusal::Banned | Refusal::NotYours | Refusal::NotOwner => 5,
         Refusal::BadText => 6,
         Refusal::TooFast { .. } | Refusal::Busy => 7,
         Refusal::UuidTaken => 8,
@@ -69,6 +69,7 @@ pub fn status(refusal: &Refusal) -> u16 {
         Refusal::Banned
         | Refusal::NotYours
         | Refusal::NotMember
+        | Refusal::NotOwner
         | Refusal::PrivateRoom
         | Refusal::WrongPassword => 403,
         Refusal::NoSuchRoom | Refusal::NoSuchUser | Refusal::NoSuchMessage => 404,
@@ -164,6 +165,10 @@ pub fn sentence(refusal: &Refusal, lang: Lang) -> String {
         Refusal::NotMember => (
             "用户不在该房间中，请先加入房间".into(),
             "This user is not in the room; join it first.".into(),
+        ),
+        Refusal::NotOwner => (
+            "只有房主可以这样做".into(),
+            "Only an owner of the room may do this.".into(),
         ),
         Refusal::PrivateRoom => (
             "该房间未公开：请用 roomId 加入".into(),
@@ -277,6 +282,7 @@ mod tests {
             NoSuchMessage => NoSuchMessage, ("message_not_found", 3, 404);
             NotYours => NotYours, ("not_yours", 5, 403);
             NotMember => NotMember, ("not_a_member", 4, 403);
+            NotOwner => NotOwner, ("not_owner", 5, 403);
             PrivateRoom => PrivateRoom, ("room_private", 13, 403);
             WrongPassword => WrongPassword, ("wrong_password", 10, 403);
             WrongLogin => WrongLogin, ("wrong_login", 10, 401);

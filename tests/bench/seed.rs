@@ -65,6 +65,7 @@ impl Seed {
         let rules = Rules {
             max_members: usize::MAX,
             require_token: false,
+            lang: Lang::Zh,
         };
         let opened = store::open(&Data::File(seed.file()), Durability::Full).expect("a database");
         let store = opened.load(rules, false).expect("a database").store;

@@ -16,6 +16,7 @@ use uuid::Uuid;
 const RULES: Rules = Rules {
     max_members: 5,
     require_token: false,
+    lang: Lang::Zh,
 };
 
 const NAMES: [&str; 10] = [
