@@ -494,6 +494,8 @@ pub enum Want {
     Alone,
     /// Places by room numbers.
     Places,
+    /// What a room can be exported as.
+    Format,
 }
 
 /// Whose name.

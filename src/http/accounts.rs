@@ -10,7 +10,7 @@ use crate::wire::accounts as wire;
 use crate::wire::fields::{Fields, need};
 use crate::wire::socket::{HistorySpan, history_limit, history_span};
 
-fn answered(request: &Request, login: bool, outcome: Result<Answer, Refusal>) -> Answer {
+pub(super) fn answered(request: &Request, login: bool, outcome: Result<Answer, Refusal>) -> Answer {
     outcome.unwrap_or_else(|refusal| {
         let lang = lang(request, Lang::En);
         refused(&refusal, wire::failure(&refusal, lang, login))

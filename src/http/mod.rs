@@ -1,6 +1,7 @@
 //! The routes: requests into calls, outcomes into answers. Decides nothing.
 
 mod accounts;
+mod export;
 mod newcomers;
 mod page;
 mod place;
@@ -18,7 +19,7 @@ use std::sync::Arc;
 use tiny_http::Method;
 
 use crate::calls::Calls;
-use crate::door::{Answer, Conn, Kind, Proxies, Request, header};
+use crate::door::{Answer, Conn, Kind, Pieces, Proxies, Request, header};
 use crate::hub::Drain;
 use crate::model::*;
 use crate::reach::Reach;
@@ -47,6 +48,8 @@ pub struct Site {
 /// An answer, and what is settled by its having been written.
 struct Served<'a> {
     answer: Answer,
+    /// The content, where `answer` is only its head.
+    pieces: Option<Pieces<'a>>,
     drain: Option<Drain<'a>>,
 }
 
@@ -54,6 +57,7 @@ impl From<Answer> for Served<'_> {
     fn from(answer: Answer) -> Self {
         Served {
             answer,
+            pieces: None,
             drain: None,
         }
     }
@@ -78,6 +82,7 @@ enum Route<'a> {
     RoomJoin(&'a str),
     RoomMessages(&'a str),
     RoomSearch(&'a str),
+    RoomExport(&'a str),
 }
 
 fn route(kind: Kind, path: &str) -> Option<Route<'_>> {
@@ -107,6 +112,7 @@ fn route(kind: Kind, path: &str) -> Option<Route<'_>> {
         (_, ["rooms", id, "join"]) => Route::RoomJoin(id),
         (_, ["rooms", id, "messages"]) => Route::RoomMessages(id),
         (_, ["rooms", id, "search"]) => Route::RoomSearch(id),
+        (_, ["rooms", id, "export"]) => Route::RoomExport(id),
         _ => return None,
     })
 }
@@ -131,7 +137,8 @@ fn allowed(route: &Route) -> &'static str {
         | Route::MyRooms
         | Route::Room(_)
         | Route::RoomMessages(_)
-        | Route::RoomSearch(_) => "GET, HEAD, OPTIONS",
+        | Route::RoomSearch(_)
+        | Route::RoomExport(_) => "GET, HEAD, OPTIONS",
     }
 }
 
@@ -157,7 +164,11 @@ fn answer_all(site: &Arc<Site>, conn: &mut Conn) -> Option<Request> {
         } else {
             survive(|| site.handle(conn, &request, route))
         };
-        match conn.answer(&request, served.answer) {
+        let written = match served.pieces {
+            None => conn.answer(&request, served.answer),
+            Some(pieces) => conn.stream(&request, served.answer, pieces),
+        };
+        match written {
             Ok(keep) => {
                 // Until the next request it stands for nobody but the proxy.
                 let peer = conn.peer().ip();
@@ -346,6 +357,7 @@ impl Site {
             Route::RoomJoin(id) => self.join_room(conn, request, id).into(),
             Route::RoomMessages(id) => self.messages(request, id).into(),
             Route::RoomSearch(id) => self.search(request, id).into(),
+            Route::RoomExport(id) => self.export(request, id),
         }
     }
 

@@ -239,7 +239,11 @@ impl Site {
         };
         let answer = json(200, wire::fetched(asked.lang, asked.v, &page, None));
         let empty = drain.is_none();
-        Ok((Served { answer, drain }, empty))
+        let served = Served {
+            drain,
+            ..Served::from(answer)
+        };
+        Ok((served, empty))
     }
 
     /// The end of a wait that a newer fetch of the same user, or the client's going, has ended.

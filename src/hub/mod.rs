@@ -7,6 +7,7 @@
 mod callers;
 mod deliver;
 mod due;
+mod export;
 mod listeners;
 pub mod live;
 mod order;
@@ -17,6 +18,7 @@ pub mod socket;
 mod views;
 
 pub use callers::{Caller, Target};
+pub use export::Owned;
 pub use listeners::{Attached, CaughtUp, Seated};
 pub use order::Drain;
 pub use publish::{MakeFrame, Outcome, Settled, Slot, Waiter};

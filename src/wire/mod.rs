@@ -1,6 +1,7 @@
 //! JSON in and out, pure. What a request means and how an answer reads; no socket, no table.
 
 pub mod accounts;
+pub mod export;
 pub mod fields;
 pub mod place;
 pub mod refusal;

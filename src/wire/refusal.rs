@@ -240,6 +240,7 @@ fn wanted(want: Want) -> (String, String) {
             "{房间号: at}",
             "an object of room numbers and places, such as {\"7\": 120}",
         ),
+        Want::Format => ("json、csv、txt 或 html", "json, csv, txt or html"),
         Want::Alone => ("单独给出（不能与 before 同时使用）", "given without before"),
     };
     (zh.into(), en.into())
@@ -314,6 +315,7 @@ mod tests {
             Wait => Wait, "1 to 60";
             Alone => Alone, "without before";
             Places => Places, "room numbers and places";
+            Format => Format, "csv";
         }
     }
 
