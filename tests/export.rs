@@ -560,6 +560,21 @@ fn who_stalls_in_an_export_is_cut_off_and_costs_nobody_else() {
     assert!(took > PIECE_DEADLINE - Duration::from_secs(5), "{took:?}");
 }
 
+#[test]
+fn stopping_waits_for_no_export() {
+    let (mut server, ada) = large();
+    let mut stalled = export_of(&server, &ada, "json");
+    stalled.read_exact(&mut [0; 12]).expect("its beginning");
+    // Within 5 seconds, and with 0.
+    server.stop();
+    let mut rest = Vec::new();
+    let end = stalled.read_to_end(&mut rest);
+    assert!(
+        !rest.ends_with(b"]}\n"),
+        "a file that broke off is not whole: {end:?}"
+    );
+}
+
 /// Waits, without reading, until the other side has reset the connection.
 fn until_cut(stream: &mut TcpStream, patience: Duration) {
     let start = Instant::now();

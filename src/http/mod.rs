@@ -365,7 +365,14 @@ impl Site {
     fn notice_token(&self, request: &Request, route: &Route) {
         let unasked = matches!(
             route,
-            Route::Page | Route::User(_) | Route::Users | Route::Login | Route::Room(_)
+            Route::Page
+                | Route::PageFile(_)
+                | Route::Where
+                | Route::Qr
+                | Route::User(_)
+                | Route::Users
+                | Route::Login
+                | Route::Room(_)
         );
         if let (true, Some(token)) = (unasked, bearer(request)) {
             let _ = self.calls.bearer(token);
