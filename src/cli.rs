@@ -3,13 +3,14 @@
 //! Knows what each setting is called, what it may be and what to say when it is something else. It
 //! looks at the file system and asks for addresses, but opens no port and no database.
 
+mod addresses;
 mod rooms;
 
 pub use rooms::RoomFlag;
 
 use std::ffi::OsString;
 use std::fmt::Display;
-use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
@@ -17,8 +18,12 @@ use std::time::Duration;
 use argh::FromArgs;
 use log::LevelFilter;
 
-use crate::door::{Network, Proxies};
+use crate::door::Proxies;
+use crate::model::{Lang, MAX_NAME_CHARS, NameOf};
+use crate::rooms::check_name;
 use crate::store::{Data, Durability};
+
+use addresses::{address, collide, networks};
 
 /// The most that a count or a rate may be: far past what one machine serves, and small enough that
 /// no sum overflows.
@@ -28,9 +33,6 @@ const MAX_SECONDS: u64 = 10 * 365 * 24 * 60 * 60;
 
 /// The same in days.
 const MAX_DAYS: u32 = 10 * 365;
-
-const ADDR_FORM: &str = "give HOST:PORT, :PORT or PORT with a port up to 65535 \
-    (0 picks a free one), for example 127.0.0.1:8080, [::1]:8080 or :8080";
 
 /// Everything that can be set, checked.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,6 +44,12 @@ pub struct Config {
     /// A file in a directory that exists, or memory.
     pub data: Data,
     pub durability: Durability,
+    /// What the page calls this server: 1 to 64 characters.
+    pub name: String,
+    /// Of default names, and of sentences where a client has not said which it reads.
+    pub lang: Lang,
+    /// Where the terminal is shown a QR code of the page's address.
+    pub qr: bool,
     /// Every guest is sealed from birth.
     pub require_token: bool,
     /// Cursors of before this start are void: the data was restored from a backup.
@@ -84,6 +92,9 @@ impl Default for Config {
             ws: (Ipv4Addr::UNSPECIFIED, 8081).into(),
             data: Data::File("parlor.db".into()),
             durability: Durability::Full,
+            name: "parlor".into(),
+            lang: Lang::Zh,
+            qr: true,
             require_token: false,
             new_epoch: false,
             max_connections: 4096,
@@ -144,6 +155,19 @@ struct Flags {
     /// may take the last messages [default full, PARLOR_DURABILITY]
     #[argh(option)]
     durability: Option<String>,
+
+    /// what the page calls this server, such as "Class 7b" [default parlor, PARLOR_NAME]
+    #[argh(option)]
+    name: Option<String>,
+
+    /// zh or en: the language of the names of who and what has none, and of messages to clients
+    /// that do not say which they read [default zh, PARLOR_LANG]
+    #[argh(option)]
+    lang: Option<String>,
+
+    /// show no QR code of the page's address in the terminal [default off, PARLOR_NO_QR=1]
+    #[argh(switch)]
+    no_qr: bool,
 
     /// ask every guest for its token, on HTTP too [default off, PARLOR_REQUIRE_TOKEN=1]
     #[argh(switch)]
@@ -299,6 +323,11 @@ fn check<E: Fn(&str) -> Option<OsString>>(typed: Flags, env: &Env<E>) -> Result<
         &mut config.durability,
         durability,
     )?;
+    env.set("--name", typed.name, &mut config.name, name)?;
+    env.set("--lang", typed.lang, &mut config.lang, lang)?;
+    let mut no_qr = !config.qr;
+    env.switch("--no-qr", typed.no_qr, &mut no_qr)?;
+    config.qr = !no_qr;
     env.switch(
         "--require-token",
         typed.require_token,
@@ -402,35 +431,6 @@ impl<E: Fn(&str) -> Option<OsString>> Env<E> {
     }
 }
 
-fn address(text: &str) -> Result<SocketAddr, String> {
-    if let Ok(address) = text.parse() {
-        return Ok(address);
-    }
-    let (host, port) = text.rsplit_once(':').unwrap_or(("", text));
-    let port: u16 = port.parse().map_err(|_| ADDR_FORM)?;
-    if host.is_empty() {
-        return Ok((Ipv4Addr::UNSPECIFIED, port).into());
-    }
-    if host.contains([':', '/', '[', ']']) {
-        return Err(ADDR_FORM.into());
-    }
-    let found = (host, port)
-        .to_socket_addrs()
-        .map_err(|why| format!("no address is known for {host:?} ({why})"))?;
-    // A name may stand for both families, as localhost does. IPv4 is what every machine here has.
-    found
-        .min_by_key(SocketAddr::is_ipv6)
-        .ok_or_else(|| format!("no address is known for {host:?}"))
-}
-
-/// Whether two listeners would want the same port of the same address. An unspecified address takes
-/// the port of all, and `[::]` that of the IPv4 ones too.
-fn collide(a: SocketAddr, b: SocketAddr) -> bool {
-    let covers =
-        |a: SocketAddr, b: SocketAddr| a.ip().is_unspecified() && (a.is_ipv6() || b.is_ipv4());
-    a.port() == b.port() && a.port() != 0 && (a.ip() == b.ip() || covers(a, b) || covers(b, a))
-}
-
 fn data(text: &str) -> Result<Data, String> {
     match text {
         "" => Err("give a FILE, or none to keep nothing".into()),
@@ -465,19 +465,26 @@ fn reachable(data: &Data) -> Result<(), String> {
     }
 }
 
-/// Networks separated by commas.
-fn networks(text: &str) -> Result<Proxies, String> {
-    let networks = text.split(',').map(|network| network.trim().parse());
-    networks
-        .collect::<Result<Vec<Network>, String>>()
-        .map(Proxies::from_iter)
-}
-
 fn durability(text: &str) -> Result<Durability, String> {
     match text {
         "full" => Ok(Durability::Full),
         "fast" => Ok(Durability::Fast),
         _ => Err("give full or fast".into()),
+    }
+}
+
+fn name(text: &str) -> Result<String, String> {
+    let right = check_name(NameOf::Room, text).map(|()| text.to_owned());
+    right.map_err(|_| {
+        format!("give 1 to {MAX_NAME_CHARS} characters that can be seen, no control characters")
+    })
+}
+
+fn lang(text: &str) -> Result<Lang, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "zh" => Ok(Lang::Zh),
+        "en" => Ok(Lang::En),
+        _ => Err("give zh or en".into()),
     }
 }
 

@@ -55,6 +55,15 @@ pub struct RoomNo(pub i64);
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct UserNo(pub i64);
 
+/// The language of names that are made and of sentences for a person.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Lang {
+    /// As both documents have it.
+    #[default]
+    Zh,
+    En,
+}
+
 /// SHA-256 of a token. The token itself is known to its owner alone.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct TokenHash(pub [u8; 32]);
@@ -558,6 +567,8 @@ pub enum Want {
     User,
     /// A string, or null.
     TextOrNull,
+    /// What a room can be exported as.
+    Format,
 }
 
 /// Whose name.
@@ -690,6 +701,18 @@ pub struct Standing {
     pub muted: Option<Nanos>,
     pub locked: bool,
     pub quiet: bool,
+}
+
+/// A room as it is shown to who stands before it.
+#[derive(Clone, Debug)]
+pub struct ListedRoom {
+    pub no: RoomNo,
+    pub name: Arc<str>,
+    /// It has one.
+    pub password: bool,
+    /// Nobody new comes in.
+    pub locked: bool,
+    pub members: usize,
 }
 
 /// A page of a room's order, oldest first.

@@ -445,7 +445,7 @@ fn healthz_is_ok_while_the_scribe_answers() {
 }
 
 #[test]
-fn the_page_says_name_version_and_both_addresses() {
+fn who_asks_without_a_browser_learns_version_and_both_addresses() {
     let server = Server::start(&["--data", "none"]);
     let page = server.client().get("/");
     assert_eq!(page.status, 200);

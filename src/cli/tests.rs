@@ -81,6 +81,22 @@ fn each_flag_sets_its_own_field_and_so_does_its_variable() {
             },
         ),
         (
+            "--name",
+            "Class 7b",
+            Config {
+                name: "Class 7b".into(),
+                ..base.clone()
+            },
+        ),
+        (
+            "--lang",
+            "en",
+            Config {
+                lang: Lang::En,
+                ..base.clone()
+            },
+        ),
+        (
             "--max-connections",
             "1",
             Config {
@@ -188,11 +204,13 @@ fn each_flag_sets_its_own_field_and_so_does_its_variable() {
     };
     let closed = Config {
         closed: true,
-        ..base
+        ..base.clone()
     };
     assert_eq!(config(&["--closed"]), closed);
+    let bare = Config { qr: false, ..base };
     assert_eq!(config(&["--require-token"]), sealed);
     assert_eq!(config(&["--new-epoch"]), anew);
+    assert_eq!(config(&["--no-qr"]), bare);
     for on in ["1", "true", "TRUE"] {
         assert_eq!(
             with(&[], &[("PARLOR_REQUIRE_TOKEN", on)]),
@@ -200,6 +218,7 @@ fn each_flag_sets_its_own_field_and_so_does_its_variable() {
         );
         assert_eq!(with(&[], &[("PARLOR_NEW_EPOCH", on)]), Ok(anew.clone()));
         assert_eq!(with(&[], &[("PARLOR_CLOSED", on)]), Ok(closed.clone()));
+        assert_eq!(with(&[], &[("PARLOR_NO_QR", on)]), Ok(bare.clone()));
     }
 }
 
@@ -296,6 +315,9 @@ fn an_address_may_leave_out_the_host_or_name_it() {
 #[test]
 fn a_bad_value_is_refused_with_the_flag_the_value_and_what_would_be_right() {
     for (flag, value, right) in [
+        ("--name", "", "1 to 64 characters"),
+        ("--name", " \u{202e}", "1 to 64 characters"),
+        ("--lang", "de", "zh or en"),
         ("--http", "", "HOST:PORT"),
         ("--http", "localhost", "HOST:PORT"),
         ("--http", "127.0.0.1", "HOST:PORT"),
@@ -489,6 +511,9 @@ fn help_names_each_flag_with_its_default_and_its_variable() {
             "--durability",
             format!("{:?}", default.durability).to_lowercase(),
         ),
+        ("--name", default.name.clone()),
+        ("--lang", format!("{:?}", default.lang).to_lowercase()),
+        ("--no-qr", "off".into()),
         ("--require-token", "off".into()),
         ("--new-epoch", "off".into()),
         ("--closed", "off".into()),

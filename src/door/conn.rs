@@ -14,14 +14,16 @@ use super::body::Body;
 use super::caps::Place;
 use super::head::{self, Head};
 use super::ledger::{Ledger, State};
-use super::print::print;
+use super::print::{print, print_head};
 use super::{
-    Answer, BODY_DEADLINE, Fault, HEAD_DEADLINE, IDLE_KEEP_ALIVE, Kind, MAX_HEAD, Refuse, Request,
-    WRITE_DEADLINE,
+    Answer, BODY_DEADLINE, Fault, HEAD_DEADLINE, IDLE_KEEP_ALIVE, Kind, MAX_HEAD, PIECE_DEADLINE,
+    Pieces, Refuse, Request, WRITE_DEADLINE,
 };
 
 /// One read. A usual request comes whole, and an idle connection holds no more than this.
 const READ_SIZE: usize = 4 * 1024;
+/// What `PIECE_DEADLINE` is for.
+const PIECE: usize = 64 * 1024;
 /// Empty lines between two requests. One is an old client's habit, more is somebody who holds a
 /// connection without ever asking anything.
 const MAX_EMPTY_LINES: usize = 4;
@@ -173,6 +175,63 @@ impl Conn {
         }
         self.over = !keep;
         Ok(keep)
+    }
+
+    /// Writes an answer whose content comes piece by piece, none of it held longer than it takes to
+    /// be written. As in `answer`, true means that the connection stays open. A client whose answer
+    /// breaks off sees that: it is reset, and never gets an end.
+    pub fn stream(
+        &mut self,
+        request: &Request,
+        head: Answer,
+        mut pieces: Pieces,
+    ) -> io::Result<bool> {
+        let chunked = request.version != (1, 0);
+        let head_only = request.method == Method::Head;
+        let keep = request.keep_alive && chunked && !self.over && !self.stopping();
+        self.over = true;
+        let mut bytes = print_head(head, chunked, (!keep).then_some("close"))?;
+        let mut write = || {
+            while let Some(piece) = if head_only { None } else { pieces()? } {
+                if self.stopping() {
+                    return Err(ErrorKind::Interrupted.into());
+                }
+                if piece.is_empty() {
+                    // Which would be the end, in chunks.
+                    continue;
+                }
+                if chunked {
+                    bytes.extend_from_slice(format!("{:x}\r\n", piece.len()).as_bytes());
+                }
+                bytes.extend_from_slice(&piece);
+                if chunked {
+                    bytes.extend_from_slice(b"\r\n");
+                }
+                self.write_bit_by_bit(&bytes)?;
+                bytes.clear();
+            }
+            if chunked && !head_only {
+                bytes.extend_from_slice(b"0\r\n\r\n");
+            }
+            self.write_bit_by_bit(&bytes)
+        };
+        if let Err(error) = write() {
+            // Half an answer must not look like a whole one: without chunks the end of the
+            // connection would be the end of the content.
+            let _ = SockRef::from(&*self.stream).set_linger(Some(Duration::ZERO));
+            return Err(error);
+        }
+        if !keep {
+            self.part();
+        }
+        self.over = !keep;
+        Ok(keep)
+    }
+
+    /// Each bit under a deadline of its own.
+    fn write_bit_by_bit(&self, bytes: &[u8]) -> io::Result<()> {
+        let mut bits = bytes.chunks(PIECE);
+        bits.try_for_each(|bit| self.write(bit, Instant::now() + PIECE_DEADLINE))
     }
 
     /// For an upgrade: the stream, the bytes read beyond the request, and the place, which must

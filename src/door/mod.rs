@@ -17,7 +17,7 @@ mod print;
 mod proxies;
 
 use std::fmt;
-use std::io::Cursor;
+use std::io::{self, Cursor};
 use std::time::Duration;
 
 use tiny_http::{HTTPVersion, Header, Method};
@@ -36,6 +36,9 @@ pub const BODY_DEADLINE: Duration = Duration::from_secs(20);
 /// Between two requests. Longer than the 60 s for which proxies commonly keep a connection, so that
 /// they close first and never send into a connection that is just ending.
 pub const IDLE_KEEP_ALIVE: Duration = Duration::from_secs(75);
+/// For each piece of an answer that is made while it is written: 64 KiB at 17 kbit/s. All of it
+/// may take long; that it goes on is what counts.
+pub const PIECE_DEADLINE: Duration = Duration::from_secs(30);
 /// For a whole answer, however large: 1 MiB at 280 kbit/s. Absolute, or a reader of one byte a
 /// second would hold it.
 pub const WRITE_DEADLINE: Duration = Duration::from_secs(30);
@@ -113,6 +116,9 @@ impl Request {
 
 /// A whole answer; `Response::from_data` and `from_string` make it.
 pub type Answer = tiny_http::Response<Cursor<Vec<u8>>>;
+
+/// Gives the next piece of an answer's content; none at its end. An error breaks the answer off.
+pub type Pieces<'a> = Box<dyn FnMut() -> io::Result<Option<Vec<u8>>> + 'a>;
 
 /// Makes the answer of a request that the door refuses, from its status and a sentence for a
 /// person.

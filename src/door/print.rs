@@ -54,6 +54,18 @@ pub fn print(mut answer: Answer, head_only: bool, connection: Option<&str>) -> i
     Ok(bytes)
 }
 
+/// The head of an answer whose length nobody knows yet: its content follows in chunks (RFC 9112,
+/// 7.1), or without, up to the end of the connection.
+pub fn print_head(answer: Answer, chunked: bool, connection: Option<&str>) -> io::Result<Vec<u8>> {
+    let mut bytes = print(answer, true, connection)?;
+    cut_line(&mut bytes, b"\r\nContent-Length: ");
+    if chunked {
+        let at = line_end(&bytes, 0);
+        bytes.splice(at..at, *b"\r\nTransfer-Encoding: chunked");
+    }
+    Ok(bytes)
+}
+
 /// A header that the program itself writes.
 pub fn header(name: &'static str, value: &str) -> Header {
     // Only what is not ASCII fails.
@@ -99,6 +111,18 @@ mod tests {
         let large = text(Answer::from_data("a".repeat(2_000_000)), false, None);
         assert!(large.contains("\r\nContent-Length: 2000000\r\n"));
         assert!(!large.contains("Transfer-Encoding") && !large.contains("Connection"));
+    }
+
+    #[test]
+    fn what_follows_in_pieces_has_no_length() {
+        for (chunked, connection) in [(true, None), (false, Some("close"))] {
+            let head = print_head(Answer::from_data(""), chunked, connection).unwrap();
+            let head = String::from_utf8(head).unwrap();
+            assert!(head.starts_with("HTTP/1.1 200 OK\r\n") && head.ends_with("\r\n\r\n"));
+            assert!(!head.contains("Content-Length"), "{head}");
+            let coded = head.contains("\r\nTransfer-Encoding: chunked\r\n");
+            assert_eq!(coded, chunked, "{head}");
+        }
     }
 
     #[test]

@@ -1,13 +1,16 @@
 //! The routes: requests into calls, outcomes into answers. Decides nothing.
 
 mod accounts;
+mod export;
 mod newcomers;
 mod owners;
 mod page;
+mod place;
 mod room_api;
 
 pub use accounts::store_span;
 pub use newcomers::Newcomers;
+pub use place::Listing;
 
 use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
@@ -17,9 +20,10 @@ use std::sync::Arc;
 use tiny_http::Method;
 
 use crate::calls::Calls;
-use crate::door::{Answer, Conn, Kind, Proxies, Request, header};
+use crate::door::{Answer, Conn, Kind, Pieces, Proxies, Request, header};
 use crate::hub::Drain;
 use crate::model::*;
+use crate::reach::Reach;
 use crate::wire::fields::room_ref;
 use crate::wire::room_api::Call;
 use crate::wire::{Lang, accounts as accounts_wire, refusal, room_api as wire};
@@ -31,6 +35,14 @@ pub struct Site {
     /// Whose `X-Forwarded-For` is believed.
     pub proxies: Proxies,
     pub newcomers: Newcomers,
+    /// What the page calls this server.
+    pub name: String,
+    /// Of sentences, where a client has not said which it reads.
+    pub lang: Lang,
+    /// Nobody makes rooms here.
+    pub closed: bool,
+    pub reach: Arc<Reach>,
+    pub listing: Listing,
     /// As they were really opened.
     pub http: SocketAddr,
     pub ws: SocketAddr,
@@ -39,6 +51,8 @@ pub struct Site {
 /// An answer, and what is settled by its having been written.
 struct Served<'a> {
     answer: Answer,
+    /// The content, where `answer` is only its head.
+    pieces: Option<Pieces<'a>>,
     drain: Option<Drain<'a>>,
 }
 
@@ -46,6 +60,7 @@ impl From<Answer> for Served<'_> {
     fn from(answer: Answer) -> Self {
         Served {
             answer,
+            pieces: None,
             drain: None,
         }
     }
@@ -53,6 +68,9 @@ impl From<Answer> for Served<'_> {
 
 enum Route<'a> {
     Page,
+    PageFile(&'a str),
+    Where,
+    Qr,
     Protocol,
     Health,
     Ws,
@@ -69,6 +87,7 @@ enum Route<'a> {
     RoomHand(&'a str),
     RoomMessages(&'a str),
     RoomSearch(&'a str),
+    RoomExport(&'a str),
 }
 
 fn route(kind: Kind, path: &str) -> Option<Route<'_>> {
@@ -77,6 +96,9 @@ fn route(kind: Kind, path: &str) -> Option<Route<'_>> {
         (_, ["ws"]) => Route::Ws,
         (Kind::Ws, _) => return None,
         (_, [""]) => Route::Page,
+        (_, ["page", name]) => Route::PageFile(name),
+        (_, ["where"]) => Route::Where,
+        (_, ["qr.svg"]) => Route::Qr,
         (_, ["protocol"]) => Route::Protocol,
         (_, ["healthz"]) => Route::Health,
         (_, ["room", "create"]) => Route::RoomApi(Call::Create),
@@ -97,6 +119,7 @@ fn route(kind: Kind, path: &str) -> Option<Route<'_>> {
         (_, ["rooms", id, "hand"]) => Route::RoomHand(id),
         (_, ["rooms", id, "messages"]) => Route::RoomMessages(id),
         (_, ["rooms", id, "search"]) => Route::RoomSearch(id),
+        (_, ["rooms", id, "export"]) => Route::RoomExport(id),
         _ => return None,
     })
 }
@@ -113,6 +136,9 @@ fn allowed(route: &Route) -> &'static str {
         | Route::RoomOwner(_)
         | Route::RoomHand(_) => "POST, OPTIONS",
         Route::Page
+        | Route::PageFile(_)
+        | Route::Where
+        | Route::Qr
         | Route::Protocol
         | Route::Health
         | Route::Ws
@@ -120,7 +146,8 @@ fn allowed(route: &Route) -> &'static str {
         | Route::MyRooms
         | Route::Room(_)
         | Route::RoomMessages(_)
-        | Route::RoomSearch(_) => "GET, HEAD, OPTIONS",
+        | Route::RoomSearch(_)
+        | Route::RoomExport(_) => "GET, HEAD, OPTIONS",
     }
 }
 
@@ -146,7 +173,11 @@ fn answer_all(site: &Arc<Site>, conn: &mut Conn) -> Option<Request> {
         } else {
             survive(|| site.handle(conn, &request, route))
         };
-        match conn.answer(&request, served.answer) {
+        let written = match served.pieces {
+            None => conn.answer(&request, served.answer),
+            Some(pieces) => conn.stream(&request, served.answer, pieces),
+        };
+        match written {
             Ok(keep) => {
                 // Until the next request it stands for nobody but the proxy.
                 let peer = conn.peer().ip();
@@ -187,6 +218,7 @@ fn survive<'a>(handle: impl FnOnce() -> Served<'a>) -> Served<'a> {
 pub fn refuse(status: u16, sentence: &str) -> Answer {
     let code = match status {
         400 => "bad_request",
+        403 => "forbidden",
         404 => "not_found",
         405 => "method_not_allowed",
         408 => "timeout",
@@ -202,36 +234,6 @@ pub fn refuse(status: u16, sentence: &str) -> Answer {
         _ => "internal_error",
     };
     json(status, wire::plain_failure(code, sentence))
-}
-
-/// The same for a path, in the shape and the language of whatever lives there.
-fn refuse_in(request: &Request, status: u16, [zh, en]: [String; 2]) -> Answer {
-    let first = request.path.split('/').nth(1).unwrap_or_default();
-    let of_accounts = matches!(first, "users" | "login" | "logout" | "rooms");
-    let default = if of_accounts { Lang::En } else { Lang::Zh };
-    let sentence = match lang(request, default) {
-        Lang::Zh => zh,
-        Lang::En => en,
-    };
-    match (of_accounts, status) {
-        (false, _) => refuse(status, &sentence),
-        (true, 404) => json(status, accounts_wire::plain_failure(3, &sentence)),
-        (true, _) => json(status, accounts_wire::plain_failure(2, &sentence)),
-    }
-}
-
-fn astray(kind: Kind, request: &Request) -> Answer {
-    let (zh, en) = match kind {
-        Kind::Http => (
-            "此路径不存在，请看 /",
-            "There is nothing at this path; / shows what there is.",
-        ),
-        Kind::Ws => (
-            "此端口只提供 /ws 的 WebSocket",
-            "This port serves WebSockets at /ws only.",
-        ),
-    };
-    refuse_in(request, 404, [zh.into(), en.into()])
 }
 
 fn json(status: u16, body: String) -> Answer {
@@ -289,11 +291,42 @@ impl Site {
             .client(conn.peer().ip(), request.all("X-Forwarded-For"))
     }
 
+    /// The answer to a request that is wrong in what its path takes, in the shape and the language
+    /// of whatever lives there.
+    fn refuse_in(&self, request: &Request, status: u16, [zh, en]: [String; 2]) -> Answer {
+        let first = request.path.split('/').nth(1).unwrap_or_default();
+        let of_accounts = matches!(first, "users" | "login" | "logout" | "rooms");
+        let default = if of_accounts { Lang::En } else { self.lang };
+        let sentence = match lang(request, default) {
+            Lang::Zh => zh,
+            Lang::En => en,
+        };
+        match (of_accounts, status) {
+            (false, _) => refuse(status, &sentence),
+            (true, 404) => json(status, accounts_wire::plain_failure(3, &sentence)),
+            (true, _) => json(status, accounts_wire::plain_failure(2, &sentence)),
+        }
+    }
+
+    fn astray(&self, kind: Kind, request: &Request) -> Answer {
+        let (zh, en) = match kind {
+            Kind::Http => (
+                "此路径不存在，请看 /",
+                "There is nothing at this path; / shows what there is.",
+            ),
+            Kind::Ws => (
+                "此端口只提供 /ws 的 WebSocket",
+                "This port serves WebSockets at /ws only.",
+            ),
+        };
+        self.refuse_in(request, 404, [zh.into(), en.into()])
+    }
+
     fn handle(&self, conn: &Conn, request: &Request, route: Option<Route>) -> Served<'_> {
         let Some(route) = route else {
             return match request.method {
                 Method::Options if request.path == "*" => preflight("GET, HEAD, POST, OPTIONS"),
-                _ => astray(conn.kind(), request),
+                _ => self.astray(conn.kind(), request),
             }
             .into();
         };
@@ -308,14 +341,17 @@ impl Site {
                     format!("此路径支持：{allowed}"),
                     format!("This path takes {allowed}."),
                 ];
-                let answer = refuse_in(request, 405, sentences);
+                let answer = self.refuse_in(request, 405, sentences);
                 return answer.with_header(header("Allow", allowed)).into();
             }
         }
         self.notice_token(request, &route);
         match route {
             Route::Page => self.page(request).into(),
-            Route::Protocol => page::protocol().into(),
+            Route::PageFile(name) => self.page_file(request, name).into(),
+            Route::Where => self.place().into(),
+            Route::Qr => self.qr(request).into(),
+            Route::Protocol => page::protocol(request).into(),
             Route::Health => self.health().into(),
             // GET is served as a WebSocket before it comes here.
             Route::Ws => ws::upgrade_required().into(),
@@ -332,6 +368,7 @@ impl Site {
             Route::RoomHand(id) => self.hand(request, id).into(),
             Route::RoomMessages(id) => self.messages(request, id).into(),
             Route::RoomSearch(id) => self.search(request, id).into(),
+            Route::RoomExport(id) => self.export(request, id),
         }
     }
 
@@ -339,7 +376,14 @@ impl Site {
     fn notice_token(&self, request: &Request, route: &Route) {
         let unasked = matches!(
             route,
-            Route::Page | Route::User(_) | Route::Users | Route::Login | Route::Room(_)
+            Route::Page
+                | Route::PageFile(_)
+                | Route::Where
+                | Route::Qr
+                | Route::User(_)
+                | Route::Users
+                | Route::Login
+                | Route::Room(_)
         );
         if let (true, Some(token)) = (unasked, bearer(request)) {
             let _ = self.calls.bearer(token);

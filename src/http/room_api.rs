@@ -30,7 +30,7 @@ struct Asked<'a> {
 
 impl Site {
     pub(super) fn room_api(&self, conn: &Conn, request: &Request, call: Call) -> Served<'_> {
-        let lang = lang(request, Lang::Zh);
+        let lang = lang(request, self.lang);
         let failed =
             |refusal: Refusal, v| Served::from(refused(&refusal, wire::failure(&refusal, lang, v)));
         let read = || {
@@ -242,7 +242,11 @@ impl Site {
         };
         let answer = json(200, wire::fetched(asked.lang, asked.v, &page, None));
         let empty = drain.is_none();
-        Ok((Served { answer, drain }, empty))
+        let served = Served {
+            drain,
+            ..Served::from(answer)
+        };
+        Ok((served, empty))
     }
 
     /// The end of a wait that a newer fetch of the same user, or the client's going, has ended.

@@ -7,6 +7,7 @@
 mod callers;
 mod deliver;
 mod due;
+mod export;
 mod hands;
 mod listeners;
 pub mod live;
@@ -18,6 +19,7 @@ pub mod socket;
 mod views;
 
 pub use callers::{Caller, Target};
+pub use export::Owned;
 pub use listeners::{Attached, CaughtUp, Seated};
 pub use order::Drain;
 pub use publish::{MakeFrame, Outcome, Settled, Slot, Waiter};

@@ -231,7 +231,7 @@ impl Rooms {
             Newcomer::Guest { id, avatar, name } => {
                 let name = match name {
                     Some(name) => name.as_str().into(),
-                    None => default_name("用户", *id),
+                    None => self.default_name(NameOf::Member, *id),
                 };
                 let no = UserNo(self.next_user);
                 let (avatar, registered) = (*avatar, now);
@@ -250,6 +250,16 @@ impl Rooms {
         }
     }
 
+    fn default_name(&self, of: NameOf, id: Uuid) -> Arc<str> {
+        let stem = match (self.rules.lang, of) {
+            (Lang::Zh, NameOf::Room) => "聊天室",
+            (Lang::Zh, NameOf::Member | NameOf::Account) => "用户",
+            (Lang::En, NameOf::Room) => "Room ",
+            (Lang::En, NameOf::Member | NameOf::Account) => "User ",
+        };
+        format!("{stem}{}", &id.simple().to_string()[..5]).into()
+    }
+
     fn create(&self, now: Nanos, room: &NewRoom, seat: &Seat) -> Decision {
         if self.rules.closed {
             return Err(Refusal::RoomsClosed);
@@ -259,7 +269,7 @@ impl Rooms {
                 check_name(NameOf::Room, name)?;
                 name.as_str().into()
             }
-            None => default_name("聊天室", room.id),
+            None => self.default_name(NameOf::Room, room.id),
         };
         let head = self.new_head(now, room, name);
         let coming = self.comes(now, &seat.who)?;
@@ -459,8 +469,4 @@ impl Rooms {
         }
         events
     }
-}
-
-fn default_name(stem: &str, id: Uuid) -> Arc<str> {
-    format!("{stem}{}", &id.simple().to_string()[..5]).into()
 }

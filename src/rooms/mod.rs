@@ -33,6 +33,8 @@ pub struct Rules {
     pub require_token: bool,
     /// Nobody makes rooms but `--room`.
     pub closed: bool,
+    /// Of the names of who and what has none.
+    pub lang: Lang,
 }
 
 /// Everything that lasts, but for the texts.

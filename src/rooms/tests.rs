@@ -30,6 +30,7 @@ fn house_for(max_members: usize) -> House {
             max_members,
             require_token: false,
             closed: false,
+            lang: Lang::Zh,
         }),
         now: 1_000 * MINUTE,
         made: 0,
@@ -830,6 +831,24 @@ fn a_default_name_is_made_of_the_id_and_gives_way_when_taken() {
         .rooms
         .user_by_id(Uuid::from_u128(id(0xf7f12).as_u128() + 1));
     assert_eq!(&*user.unwrap().user.name, "用户f7f12-2", "its own name too");
+}
+
+#[test]
+fn default_names_are_in_the_language_of_the_house() {
+    let mut house = house();
+    house.rooms.rules.lang = Lang::En;
+    let seat = house.guest_as(id(0xf7f12), None);
+    let room = NewRoom {
+        id: id(0x95c0f),
+        name: None,
+        secret: None,
+        listed: false,
+        key: KEY,
+    };
+    house.ok(Act::Create { room, seat });
+    let room = house.rooms.room_by_id(id(0x95c0f)).unwrap();
+    assert_eq!(&*room.head.name, "Room 95c0f");
+    assert_eq!(house.names(room.head.no), ["User f7f12"]);
 }
 
 #[test]

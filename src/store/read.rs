@@ -108,6 +108,44 @@ impl Readers {
         })
     }
 
+    /// Who came and who left a room between two places, at most `limit`, oldest first.
+    pub fn comings(
+        &self,
+        room: RoomNo,
+        (after, last): (Place, Place),
+        limit: usize,
+    ) -> rusqlite::Result<Vec<Arc<Entry>>> {
+        self.with(|db| {
+            let mut select = db.prepare_cached(&format!(
+                "SELECT {ENTRY_COLUMNS} WHERE e.room = ?1 AND e.kind IN (2, 3)
+                   AND e.at > ?2 AND e.at <= ?3 ORDER BY e.at LIMIT ?4"
+            ))?;
+            let bounds = params![room.0, after as i64, last as i64, limit as i64];
+            let rows = select.query_map(bounds, entry_of)?;
+            rows.map(|entry| entry.map(Arc::new)).collect()
+        })
+    }
+
+    /// When a user was there within `span`: from when to when, without an end while it is. The
+    /// oldest `limit` of those that began after `came`.
+    pub fn presence(
+        &self,
+        user: UserNo,
+        span: (Nanos, Nanos),
+        came: Nanos,
+        limit: usize,
+    ) -> rusqlite::Result<Vec<(Nanos, Option<Nanos>)>> {
+        self.with(|db| {
+            let mut select = db.prepare_cached(
+                "SELECT came, went FROM presence WHERE user = ?1 AND came > ?2 AND came <= ?4
+                   AND (went IS NULL OR went >= ?3) ORDER BY came LIMIT ?5",
+            )?;
+            let bounds = params![user.0, came, span.0, span.1, limit as i64];
+            let rows = select.query_map(bounds, |row| Ok((row.get(0)?, row.get(1)?)))?;
+            rows.collect()
+        })
+    }
+
     /// The newest `limit` notices of a room up to the place `last`, oldest first.
     pub fn notices(
         &self,

@@ -1,9 +1,11 @@
 //! JSON in and out, pure. What a request means and how an answer reads; no socket, no table.
 
 pub mod accounts;
+pub mod export;
 pub mod fields;
 pub mod notices;
 pub mod owner;
+pub mod place;
 pub mod refusal;
 pub mod room_api;
 #[cfg(test)]
@@ -12,14 +14,9 @@ pub mod socket;
 
 use chrono::{DateTime, Local, SecondsFormat, Utc};
 
-use crate::model::Nanos;
+pub use crate::model::Lang;
 
-/// The language of the sentences in an answer.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Lang {
-    Zh,
-    En,
-}
+use crate::model::Nanos;
 
 impl Lang {
     /// By `Accept-Language` (RFC 9110, 12.5.4), or `default` where it names neither.

@@ -1,7 +1,6 @@
 //! What a refusal is called: a word, a number, an HTTP status and a sentence in two languages.
 
 use crate::model::*;
-use crate::wire::Lang;
 
 /// Of the room API: `code`.
 pub fn word(refusal: &Refusal) -> &'static str {
@@ -326,6 +325,7 @@ fn wanted(want: Want) -> (String, String) {
             "字符串，或 null（取消密码）",
             "a string, or null to remove it",
         ),
+        Want::Format => ("json、csv、txt 或 html", "json, csv, txt or html"),
         Want::Alone => ("单独给出（不能与 before 同时使用）", "given without before"),
     };
     (zh.into(), en.into())
@@ -413,6 +413,7 @@ mod tests {
             User => User, "number of a user";
             TextOrNull => TextOrNull, "or null";
             Places => Places, "room numbers and places";
+            Format => Format, "csv";
         }
     }
 

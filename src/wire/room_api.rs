@@ -433,6 +433,11 @@ fn notice_out(entry: &Entry, lang: Lang) -> EntryOut<'_> {
     }
 }
 
+/// What a notice says.
+pub fn notice_sentence(entry: &Entry, lang: Lang) -> Option<String> {
+    notice_out(entry, lang).content
+}
+
 fn entry_out(entry: &Entry, lang: Lang) -> EntryOut<'_> {
     let out = notice_out(entry, lang);
     // Type, uuid, place where it was said, whether it has another text, what it answers.

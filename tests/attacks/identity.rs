@@ -184,6 +184,7 @@ fn a_page_from_elsewhere_gains_nothing_on_a_websocket_and_no_cookie_is_ever_set(
     }
     let replies = [
         http.get("/"),
+        http.browser().get("/"),
         http.get("/healthz"),
         http.get("/nope"),
         http.post("/room/create", json!({})),
@@ -227,7 +228,7 @@ fn every_answer_is_nosniff_none_with_a_token_is_cached_and_a_page_loads_nothing_
             reply.body
         );
     }
-    let page = http.get("/");
+    let page = http.browser().get("/");
     let policy = page.header("Content-Security-Policy").unwrap_or_default();
     for directive in [
         "default-src 'none'",

@@ -66,6 +66,7 @@ impl Seed {
             max_members: usize::MAX,
             require_token: false,
             closed: false,
+            lang: Lang::Zh,
         };
         let opened = store::open(&Data::File(seed.file()), Durability::Full).expect("a database");
         let store = opened.load(rules, false).expect("a database").store;

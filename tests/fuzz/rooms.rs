@@ -18,6 +18,7 @@ const RULES: Rules = Rules {
     max_members: 5,
     require_token: false,
     closed: false,
+    lang: Lang::Zh,
 };
 
 const NAMES: [&str; 10] = [

@@ -72,6 +72,15 @@ impl Http {
         self.begin("GET", path, String::new()).finish()
     }
 
+    pub fn head(&self, path: &str) -> Reply {
+        self.begin("HEAD", path, String::new()).finish()
+    }
+
+    /// The same as a browser asks for a page.
+    pub fn browser(&self) -> Http {
+        self.with("Accept", "text/html,application/xhtml+xml,*/*;q=0.8")
+    }
+
     /// Writes the whole request and leaves the answer for later.
     pub fn begin(&self, method: &str, path: &str, body: String) -> Waiting {
         tell(format!(
@@ -101,6 +110,7 @@ impl Http {
             stream,
             read: Vec::new(),
             ended: false,
+            head_only: method == "HEAD",
         }
     }
 
@@ -132,6 +142,7 @@ pub struct Waiting {
     stream: TcpStream,
     read: Vec<u8>,
     ended: bool,
+    head_only: bool,
 }
 
 impl Waiting {
@@ -169,7 +180,7 @@ impl Waiting {
             "no whole answer within {patience:?}; read so far {:?}",
             self.so_far()
         );
-        let reply = Reply::parse(&self.read);
+        let reply = Reply::parse(&self.read, self.head_only);
         tell(format!("< {} {}", reply.status, short(&reply.body)));
         reply
     }
@@ -183,13 +194,16 @@ impl Waiting {
 pub struct Reply {
     pub status: u16,
     pub headers: Vec<(String, String)>,
+    /// The body; empty where it is packed.
     pub body: String,
+    /// As it came, without its chunks.
+    pub bytes: Vec<u8>,
     /// The body; null where it is not JSON.
     pub json: Value,
 }
 
 impl Reply {
-    fn parse(bytes: &[u8]) -> Reply {
+    fn parse(bytes: &[u8], head_only: bool) -> Reply {
         let mut slots = [httparse::EMPTY_HEADER; 64];
         let mut response = httparse::Response::new(&mut slots);
         let parsed = response.parse(bytes);
@@ -210,6 +224,7 @@ impl Reply {
             status,
             headers,
             body: String::new(),
+            bytes: Vec::new(),
             json: Value::Null,
         };
         let chunked = reply
@@ -220,14 +235,19 @@ impl Reply {
         } else {
             bytes[head..].to_vec()
         };
-        if let Some(length) = reply.header("Content-Length") {
+        if let Some(length) = reply.header("Content-Length")
+            && !head_only
+        {
             assert_eq!(
                 length,
                 body.len().to_string(),
                 "Content-Length and what came"
             );
         }
-        reply.body = String::from_utf8(body).expect("an answer in UTF-8");
+        if reply.header("Content-Encoding").is_none() {
+            reply.body = String::from_utf8(body.clone()).expect("an answer in UTF-8");
+        }
+        reply.bytes = body;
         reply.json = serde_json::from_str(&reply.body).unwrap_or_default();
         reply
     }

@@ -369,6 +369,7 @@ fn the_same_commands_give_the_same_events_and_every_promise_holds_after_each() {
         max_members: 4,
         require_token: false,
         closed: false,
+        lang: Lang::Zh,
     };
     let (mut table, mut copy) = (Rooms::new(rules), Rooms::new(rules));
     let mut now = 0;
