@@ -1,12 +1,10 @@
-// English and Chinese: `key|English|中文`, where {0} stands for an argument.
+// English and Chinese: `key|English|中文`; {0} stands for an argument.
 
 import * as store from './store.js';
 
 const WORDS = {};
-for (const line of `
-tagline|Open, say your name, talk.|打开，留名，开聊。
+for (const line of `tagline|Open, say your name, talk.|打开，留名，开聊。
 join|Join|加入
-joinNamed|Join {0}|加入“{0}”
 make|Make a room|创建房间
 roomsHere|Rooms here|这里的房间
 yourRooms|Your rooms|我的房间
@@ -14,8 +12,7 @@ roomName|Name of the room|房间名称
 roomRef|Room number or link|房间号或链接
 yourName|Your name|你的名字
 password|Password|密码
-optional|{0} (optional)|{0}（可选）
-needed|Please fill in: {0}|请填写：{0}
+optional|Password (optional)|密码（可选）
 unreachable|The server does not answer. Is this the right network?|服务器没有响应。网络正确吗？
 room|Room {0}|房间 {0}
 back|All rooms|所有房间
@@ -28,31 +25,29 @@ copy|Copy|复制
 copied|Copied|已复制
 more|More|更多
 connecting|Connecting …|正在连接…
-catching|Fetching what you missed …|正在获取错过的消息…
+catching|Loading …|正在加载…
 waiting|Offline: trying again|已离线，即将重试
-seconds|in {0} s|{0} 秒
+seconds|in {0} s|{0} 秒后
 now|Now|立即
 online|Caught up|已是最新
 lost|Some older messages are gone|部分较早的消息已不存在
 messages|Messages|消息
-loading|Loading …|正在加载…
-beginning|{0} begins here.|“{0}”从这里开始。
-older|Show older messages|显示更早的消息
-new|New|新消息
-toEnd|To the newest|回到最新
+begins|{0} begins here.|“{0}”从这里开始。
+older|Older messages|更早的消息
+new|new|条新消息
+toEnd|Newest|最新
 today|Today|今天
 yesterday|Yesterday|昨天
 edited|edited|已编辑
 sending|sending|发送中
 sent|sent|已发送
-failed|Not sent.|未发送。
+failed|Not sent|未发送
 retry|Retry|重试
 discard|Discard|丢弃
 write|Write a message|输入消息
 send|Send|发送
 actions|Message actions|消息操作
 reply|Reply|回复
-replyTo|Reply to {0}|回复 {0}
 edit|Edit|编辑
 delete|Delete|删除
 earlier|an earlier message|较早的消息
@@ -63,8 +58,8 @@ people|People|成员
 here|{0} of {1} here|{0}/{1} 在线
 online1|here|在线
 offline1|away|离开
-owner1|owner|房主
-muted1|muted|已禁言
+owner|owner|房主
+muted|muted|已禁言
 search|Search|搜索
 nothing|Nothing found|没有找到
 board|Board for the wall|投影大屏
@@ -74,7 +69,6 @@ soundOn|Sound on|打开提示音
 soundOff|Sound off|关闭提示音
 leave|Leave the room|离开房间
 hand|Raise hand|举手
-hands|Hands up|举手
 lower|Lower the hand of {0}|放下 {0} 的手
 lowerAll|Lower all|全部放下
 onlyOwners|Only owners can write now|现在只有房主可以发言
@@ -87,12 +81,13 @@ newPassword|New password (empty: none)|新密码（留空则取消）
 lock|Locked: nobody new can join|锁定：不允许新成员加入
 quiet|Quiet: only owners write|安静：只有房主可以发言
 ownerLink|Owner link|房主链接
-ownerHint|Whoever opens it owns this room: your way back from another device.|打开它的人即为房主；换设备时可用它找回房间。
-ownerAnew|Make a new one; the old one is void|重新生成，旧链接失效
-export|Messages and attendance|消息和出勤
+ownerHint|Owner link: whoever opens it owns this room. Your way back from another device.|房主链接：打开它的人即为房主，换设备时可用它找回房间。
+anew|Make a new owner link; the old one is void|重新生成房主链接，旧链接失效
+export|Download messages and attendance|下载消息和出勤
 closeRoom|Close the room for good|永久关闭房间
 allow|Let {0} in again|允许 {0} 再次加入
-mute|Mute for {0} min|禁言 {0} 分钟
+mute5|Mute for 5 minutes|禁言 5 分钟
+mute60|Mute for an hour|禁言 1 小时
 unmute|Let write again|解除禁言
 kick|Take out|移出房间
 keepOut|Take out and keep out|移出并禁止加入
@@ -102,8 +97,7 @@ dismiss|No longer an owner|取消房主
 done|Done|完成
 joined|{0} joined|{0} 加入了房间
 left|{0} left|{0} 离开了房间
-others|{0} and {1} more|{0} 等 {1} 人
-renamed|{0} named the room {1}|{0} 将房间改名为 {1}
+renamed+|{0} named the room {1}|{0} 将房间改名为 {1}
 password+|{0} set a password|{0} 设置了密码
 password-|{0} removed the password|{0} 取消了密码
 locked+|{0} locked the room|{0} 锁定了房间
@@ -120,28 +114,26 @@ wiped+|{0} deleted all messages of {1}|{0} 删除了 {1} 的全部消息
 e-1|There is no connection.|没有连接。
 e3|It is no longer there.|已不存在。
 e5|That is not allowed now.|现在没有权限。
-e6|A text has 1 to 4,000 characters.|消息应为 1 到 4000 个字符。
-e7|Too fast; try again soon.|操作过于频繁，请稍后重试。
-`.trim().split('\n')) {
+e7|Too fast; try again soon.|操作过于频繁，请稍后重试。`.split('\n')) {
 	const [key, ...both] = line.split('|');
 	WORDS[key] = both;
 }
 
-let at = 0;
+let at;
 export const lang = () => ['en', 'zh'][at];
 /** For dates and times. */
 export const locale = () => (at ? 'zh-CN' : /^en/.test(navigator.language) ? navigator.language : 'en-GB');
 
-/** The words of a key, or '' if there are none. */
+/** The words of a key; '' if there are none. */
 export const t = (key, ...args) => (WORDS[key] || ['', ''])[at].replace(/\{(\d)\}/g, (_, i) => args[i]);
 
 /** Why the server refused. */
 export const refusal = ({ code, msg }) => t('e' + code) || msg;
 
-export function setLang(code) {
-	at = code === 'zh' ? 1 : 0;
+/** The language chosen here, or the first of the browser's that we have. */
+export function setLang() {
+	const wanted = [store.get('lang'), ...navigator.languages].find((code) => /^(en|zh)/i.test(code)) || 'en';
+	at = /^zh/i.test(wanted) ? 1 : 0;
 	document.documentElement.lang = at ? 'zh-CN' : 'en';
 }
-
-const wanted = (navigator.languages || []).find((code) => /^(en|zh)/i.test(code)) || 'en';
-setLang(store.get('lang') || wanted.slice(0, 2).toLowerCase());
+setLang();

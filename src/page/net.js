@@ -3,36 +3,34 @@
 import { lang } from './i18n.js';
 import * as store from './store.js';
 
-/** After so much silence the server is asked whether it is there; it has so long to answer. */
+/** After so much silence the server is asked; so long may an answer take. */
 const QUIET_MS = 20000;
 const ANSWER_MS = 8000;
-/** Nobody wants to wait longer for the truth after waking a phone. */
+/** Who has just woken the phone wants to know sooner. */
 const WAKE_MS = 3000;
 const LONGEST_WAIT_MS = 20000;
 
-/** state: idle, connecting, online, waiting (until `retryAt`) or ended. The rest is set by who listens. */
-export const net = { state: 'idle', retryAt: 0, resume: () => ({}), heard() {}, changed() {}, ended() {} };
+/** state: idle, connecting, online, waiting (until `retryAt`), ended. The functions are set by sync. */
+export const net = { state: 'idle' };
 
 let socket, token, epoch, retry;
 let tries = 0;
 let heard = 0;
 let deadline = 0;
-let lastId = 0;
+let ids = 0;
 const asked = new Map();
 
-/** One HTTP call with this device's token. `status` 0: nobody answered. */
-export async function call(method, path, body, token = (store.me() || {}).token) {
+/** An HTTP call with this device's token; `status` 0: nobody answered. */
+export async function call(path, body) {
 	const stop = new AbortController();
-	const timer = setTimeout(() => stop.abort(), 15000);
+	setTimeout(() => stop.abort(), ANSWER_MS);
 	const headers = { 'Accept-Language': lang() };
-	if (token) headers.Authorization = 'Bearer ' + token;
+	if (store.me().token) headers.Authorization = 'Bearer ' + store.me().token;
 	try {
-		const answer = await fetch(path, { method, headers, body: body && JSON.stringify(body), signal: stop.signal });
-		return { ...await answer.json().catch(() => ({})), status: answer.status };
+		const answer = await fetch(path, { method: body ? 'POST' : 'GET', headers, body: body && JSON.stringify(body), signal: stop.signal });
+		return { ...await answer.json(), status: answer.status };
 	} catch {
 		return { status: 0 };
-	} finally {
-		clearTimeout(timer);
 	}
 }
 
@@ -44,20 +42,16 @@ function become(state) {
 /** Connects as whom this device is now. */
 export function start() {
 	const me = store.me();
-	if (socket && me && token === me.token) return;
+	if (socket && token === me.token) return;
 	stop();
-	if (!me) return become('idle');
+	if (!me.token) return become('idle');
 	token = me.token;
 	socket = new WebSocket(location.origin.replace('http', 'ws') + '/ws');
 	deadline = Date.now() + ANSWER_MS;
-	become('connecting');
-	socket.onopen = () => {
-		const resume = net.resume();
-		socket.send(JSON.stringify({ type: 'auth', token, v: 1, ...(epoch && { resume, epoch }) }));
-	};
+	socket.onopen = () => socket.send(JSON.stringify({ type: 'auth', token, v: 1, ...(epoch && { resume: net.resume(), epoch }) }));
 	socket.onmessage = ({ data }) => {
-		heard = Date.now();
 		const frame = JSON.parse(data);
+		heard = Date.now();
 		if (frame.type === 'auth') return greeted(frame);
 		deadline = 0;
 		const settle = asked.get(frame.id);
@@ -65,21 +59,21 @@ export function start() {
 		(settle || net.heard)(frame);
 	};
 	socket.onclose = ({ code }) => {
-		const now = store.me();
-		// Another tab may have become somebody else meanwhile.
-		if (code < 4001 || code > 4003 || (now && now.token !== token)) drop();
+		// Another tab may be somebody else by now.
+		if (code < 4001 || code > 4003 || (store.me().token || token) !== token) drop();
 		else end(code);
 	};
+	become('connecting');
 }
 
 function greeted(frame) {
-	if (frame.code === 7 || frame.code === 9) return drop();
+	if (frame.code > 3) return drop();
 	if (frame.code) return end(4003);
+	const renewed = epoch && epoch !== frame.epoch;
 	deadline = tries = 0;
-	const renewed = Boolean(epoch) && epoch !== frame.epoch;
 	epoch = frame.epoch;
 	net.state = 'online';
-	net.heard(frame, renewed);
+	net.greeted(frame, renewed);
 	net.changed();
 }
 
@@ -90,6 +84,7 @@ function stop() {
 		socket.close();
 	}
 	socket = null;
+	deadline = 0;
 	for (const settle of asked.values()) settle({ code: -1 });
 	asked.clear();
 }
@@ -97,13 +92,12 @@ function stop() {
 /** The token is void: this guest is no more. */
 function end(code) {
 	stop();
-	if ((store.me() || {}).token === token) store.set('me', null);
-	net.state = 'ended';
+	if (store.me().token === token) store.set('me', null);
 	net.ended(code);
-	net.changed();
+	become('ended');
 }
 
-/** Gives the socket up and comes back. Full jitter: thirty phones do not come at one moment. */
+/** Gives the socket up and comes back, with full jitter: thirty phones do not come at one moment. */
 export function drop() {
 	stop();
 	const wait = 200 + Math.random() * Math.min(LONGEST_WAIT_MS, 1000 * 2 ** tries++);
@@ -112,7 +106,7 @@ export function drop() {
 	become('waiting');
 }
 
-/** Now is a good moment: the network is back, or somebody looks. */
+/** The network is back, or somebody looks. */
 export function hurry() {
 	if (net.state === 'waiting') start();
 	else probe(WAKE_MS);
@@ -123,13 +117,11 @@ function probe(limit) {
 }
 
 setInterval(() => {
-	if (deadline && Date.now() > deadline) {
-		deadline = 0;
-		if (socket) drop();
-	} else if (Date.now() - heard > QUIET_MS) probe(ANSWER_MS);
+	if (deadline && Date.now() > deadline) drop();
+	else if (Date.now() - heard > QUIET_MS) probe(ANSWER_MS);
 }, 1000);
-for (const event of ['online', 'offline', 'pageshow']) addEventListener(event, hurry);
-document.addEventListener('visibilitychange', () => document.hidden || hurry());
+for (const event of ['online', 'offline', 'pageshow', 'focus']) addEventListener(event, hurry);
+document.addEventListener('visibilitychange', hurry);
 store.watch((key) => key === 'me' && net.state !== 'online' && start());
 
 /** Whether it went out. */
@@ -142,9 +134,9 @@ export function send(frame) {
 /** A request and its answer; code -1: there was none. */
 export function ask(type, fields) {
 	return new Promise((settle) => {
-		const id = ++lastId;
+		const id = ++ids;
 		if (!send({ type, id, ...fields })) return settle({ code: -1 });
 		asked.set(id, settle);
-		setTimeout(() => asked.delete(id) && settle({ code: -1 }), 15000);
+		setTimeout(() => asked.delete(id) && settle({ code: -1 }), ANSWER_MS);
 	});
 }

@@ -1,12 +1,11 @@
-// What this device remembers; where localStorage is refused or full, this tab's memory does.
-// Two tabs share it: what both might write has a key of its own.
+// What this device remembers; where localStorage is refused or full, this tab alone does. Tabs share
+// it: what two of them may write has a key of its own.
 
-const memory = {};
-const disk = () => localStorage; // to touch it may throw already
+const tab = {};
 
 export function get(key) {
 	try {
-		return JSON.parse(memory[key] || disk().getItem('parlor.' + key));
+		return JSON.parse(tab[key] || localStorage['parlor.' + key]);
 	} catch {
 		return null;
 	}
@@ -14,43 +13,37 @@ export function get(key) {
 
 /** null forgets. */
 export function set(key, value) {
-	delete memory[key];
 	const text = JSON.stringify(value);
+	delete tab[key];
 	try {
-		if (value === null) disk().removeItem('parlor.' + key);
-		else disk().setItem('parlor.' + key, text);
+		localStorage['parlor.' + key] = text;
+		if (value === null) delete localStorage['parlor.' + key];
 	} catch {
-		memory[key] = text;
+		tab[key] = text;
 	}
 }
 
-/** What is kept under keys that begin with `start`, by the rest of the key. */
+/** `[rest of the key, value]` of all that begin with `start`. */
 export function all(start) {
-	let names = [];
+	let keys = Object.keys(tab);
 	try {
-		names = Object.keys(disk()).map((key) => key.slice(7));
-	} catch { /* memory alone */ }
-	const found = new Map();
-	for (const key of names.concat(Object.keys(memory))) {
-		if (key.startsWith(start) && get(key)) found.set(key.slice(start.length), get(key));
-	}
-	return found;
+		keys = keys.concat(Object.keys(localStorage).map((key) => key.slice(7)));
+	} catch { /* this tab's, then */ }
+	return keys.filter((key) => key.startsWith(start) && get(key)).map((key) => [key.slice(start.length), get(key)]);
 }
 
 /** Calls with a key that another tab has changed, and whether it is gone. */
-export function watch(changed) {
-	addEventListener('storage', (e) => e.key && changed(e.key.slice(7), e.newValue === null));
-}
+export const watch = (changed) => addEventListener('storage', (e) => e.key && changed(e.key.slice(7), !e.newValue));
 
-/** Whom the server knows this device as, `{id, token}`, or null. */
-export const me = () => get('me');
+/** As whom the server knows this device: `{id, token}`. */
+export const me = () => get('me') || {};
 
-/** Rooms visited, the last one first: `{id, name, key?}`; `key` is an owner's. */
+/** Rooms visited, the last one first: `{id, name, key}`, with an owner's key. */
 export const rooms = () => get('rooms') || [];
+export const known = (id) => rooms().find((room) => room.id === id) || { id };
 
 export function remember(id, fields) {
-	const old = rooms().find((room) => room.id === id);
-	set('rooms', [{ ...old, id, ...fields }, ...rooms().filter((room) => room.id !== id)].slice(0, 12));
+	set('rooms', [{ ...known(id), ...fields }, ...rooms().filter((room) => room.id !== id)].slice(0, 12));
 }
 
 export function forget(id) {
@@ -58,11 +51,10 @@ export function forget(id) {
 	set('seen.' + id, null);
 }
 
-/** A uuid v4: plain http has no `crypto.randomUUID`. */
+/** A uuid v4; on plain http there is no `crypto.randomUUID`. */
 export function uuid() {
-	const b = crypto.getRandomValues(new Uint8Array(16));
-	b[6] = (b[6] & 15) | 64;
-	b[8] = (b[8] & 63) | 128;
-	const hex = Array.from(b, (x) => x.toString(16).padStart(2, '0')).join('');
-	return hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
+	const bytes = crypto.getRandomValues(new Uint8Array(16));
+	bytes[6] = (bytes[6] & 15) | 64;
+	bytes[8] = (bytes[8] & 63) | 128;
+	return Array.from(bytes, (b, i) => ([4, 6, 8, 10].includes(i) ? '-' : '') + b.toString(16).padStart(2, '0')).join('');
 }

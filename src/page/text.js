@@ -3,13 +3,11 @@
 import { h } from './dom.js';
 import { locale, t } from './i18n.js';
 
-const LINK = /\bhttps?:\/\/[^\s<>"'`，。！？；：、（）《》「」]+/gi;
-
 /** The nodes of a text: web addresses are links, all else is text. */
 export function linked(text) {
 	const nodes = [];
 	let from = 0;
-	for (const { 0: found, index } of text.matchAll(LINK)) {
+	for (const { 0: found, index } of text.matchAll(/\bhttps?:\/\/[^\s<>"'`，。！？；：、（）《》「」]+/gi)) {
 		// A sentence's end is not the address's, nor a bracket that was opened before it.
 		let href = found.replace(/[.,;:!?*]+$/, '');
 		if (!href.includes('(')) href = href.replace(/\)+$/, '');
@@ -19,22 +17,20 @@ export function linked(text) {
 	return [...nodes, text.slice(from)];
 }
 
-/** The beginning, in one line. */
 export const snippet = (text) => text.slice(0, 140).replace(/\s+/g, ' ');
 
 /** A name inside a sentence: its direction stays its own. */
-export const bidi = (name) => '\u2068' + name + '\u2069';
+export const bidi = (name) => `\u2068${name}\u2069`;
 
 /** Milliseconds of a time with nanoseconds, which not all browsers read. */
-export const millis = (sent) => Date.parse(sent.replace(/(\.\d{3})\d+/, '$1')) || 0;
+export const millis = (sent) => Date.parse((sent || '').replace(/(\.\d{3})\d+/, '$1')) || 0;
 
 const show = (ms, options) => new Date(ms).toLocaleString(locale(), options);
 export const clock = (ms) => show(ms, { hour: '2-digit', minute: '2-digit' });
-export const moment = (ms) => show(ms, { month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit' });
 export const dayOf = (ms) => new Date(ms).setHours(0, 0, 0, 0);
 
 export function day(ms) {
 	const ago = Math.round((dayOf(Date.now()) - dayOf(ms)) / 864e5);
 	if (ago < 2) return t(ago < 1 ? 'today' : 'yesterday');
-	return show(ms, { weekday: 'long', day: 'numeric', month: 'long', ...(ago > 300 && { year: 'numeric' }) });
+	return show(ms, { weekday: 'long', day: 'numeric', month: 'long', year: ago > 300 ? 'numeric' : undefined });
 }
