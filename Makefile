@@ -43,12 +43,13 @@ deny:
 
 # What the tests run besides Rust. One tries README's examples as a reader would, and fetches the Python package that
 # those need, websocket-client, into target/. One fills a disk, and some let calls fail or record them (strace), or the clock
-# jump (faketime). One puts README's proxies before parlor, and looks at its unit.
+# jump (faketime). One starts parlor on a terminal, in a network of its own (script, ip). One puts README's proxies before parlor, and looks at its unit.
 tools:
-	@for tool in curl jq python3 mount strace faketime nginx caddy openssl; do \
+	@for tool in curl jq python3 mount strace faketime nginx caddy openssl script; do \
 	  command -v $$tool >/dev/null || missing="$$missing $$tool"; \
 	done; \
 	command -v prlimit >/dev/null && command -v unshare >/dev/null || missing="$$missing util-linux"; \
+	command -v ip >/dev/null || missing="$$missing iproute2"; \
 	command -v systemd-analyze >/dev/null || missing="$$missing systemd"; \
 	python3 -c 'import ensurepip, venv' 2>/dev/null || missing="$$missing python3-venv"; \
 	test -z "$$missing" || { echo "make test needs$$missing; on Debian: apt-get install$$missing" >&2; exit 1; }

@@ -14,6 +14,9 @@ pub mod store;
 pub mod calls;
 pub mod secrets;
 
+pub mod qr;
+pub mod reach;
+
 pub mod door;
 pub mod http;
 pub mod ws;

@@ -3,7 +3,7 @@
 
 mod logging;
 
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::process::{self, ExitCode};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
@@ -39,9 +39,14 @@ fn serve(config: Config) -> Result<(), String> {
     look_at_limits(config.max_connections);
     // Before the server: a signal during the start is not lost, and stopping needs no new thread.
     let asked_to_stop = signals().map_err(|why| format!("cannot listen for signals: {why}"))?;
+    let invite = config.qr && shows_pictures();
     let server = server::start(config)?;
+    let mut said = server.lines().join("\n") + "\n";
+    if invite {
+        said += &server.invitation();
+    }
     let mut out = io::stdout();
-    let _ = writeln!(out, "{}", server.lines().join("\n")).and_then(|()| out.flush());
+    let _ = out.write_all(said.as_bytes()).and_then(|()| out.flush());
 
     let _ = asked_to_stop.recv();
     log::info!("stopping");
@@ -50,6 +55,11 @@ fn serve(config: Config) -> Result<(), String> {
     } else {
         Err("not everything stopped in time".into())
     }
+}
+
+/// Whether a person looks at a terminal that can show a QR code.
+fn shows_pictures() -> bool {
+    io::stdout().is_terminal() && env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
 
 /// Tells of the first SIGTERM or SIGINT. The second ends the process: whoever asks twice does not

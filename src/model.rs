@@ -592,6 +592,18 @@ pub struct RoomView {
     pub members: Vec<MemberView>,
 }
 
+/// A room as it is shown to who stands before it.
+#[derive(Clone, Debug)]
+pub struct ListedRoom {
+    pub no: RoomNo,
+    pub name: Arc<str>,
+    /// It has one.
+    pub password: bool,
+    /// Nobody new comes in.
+    pub locked: bool,
+    pub members: usize,
+}
+
 /// A page of a room's order, oldest first.
 #[derive(Clone, Debug, Default)]
 pub struct Page {

@@ -10,10 +10,12 @@ use crate::calls::Calls;
 use crate::cli::Config;
 use crate::clock;
 use crate::door::{Caps, Door, Kind};
-use crate::http::{self, Newcomers, Site};
+use crate::http::{self, Listing, Newcomers, Site};
 use crate::hub::live::Bell;
 use crate::hub::{Hub, Policy, Waiter};
 use crate::model::Act;
+use crate::qr;
+use crate::reach::Reach;
 use crate::rooms::Rules;
 use crate::scribe::{Desk, Keep, Scribe};
 use crate::store::{self, Data};
@@ -29,6 +31,7 @@ const STOP_PATIENCE: Duration = Duration::from_millis(4_800);
 
 /// A running parlor.
 pub struct Server {
+    reach: Arc<Reach>,
     http: SocketAddr,
     ws: SocketAddr,
     data: Data,
@@ -81,6 +84,7 @@ pub fn start(config: Config) -> Result<Server, String> {
         keep,
     )?;
     let pulse = Pulse::start(hub.clone(), scribe.desk.clone())?;
+    let reach = Arc::new(Reach::new(http));
     let (http, ws) = (reachable(http), reachable(ws));
     let site = Arc::new(Site {
         calls: Calls::new(hub.clone(), scribe.desk.clone()),
@@ -88,6 +92,8 @@ pub fn start(config: Config) -> Result<Server, String> {
         newcomers: Newcomers::default(),
         name: config.name,
         lang: config.lang,
+        reach: reach.clone(),
+        listing: Listing::default(),
         http,
         ws,
     });
@@ -105,6 +111,7 @@ pub fn start(config: Config) -> Result<Server, String> {
     let [on_http, on_ws] = listeners;
     let doors = [open(on_http, Kind::Http)?, open(on_ws, Kind::Ws)?];
     Ok(Server {
+        reach,
         http,
         ws,
         data: config.data,
@@ -141,17 +148,43 @@ impl Server {
     }
 
     /// What is printed at start, for a person and for a script.
-    pub fn lines(&self) -> [String; 3] {
-        [
+    pub fn lines(&self) -> Vec<String> {
+        let mut lines = vec![
             format!("HTTP       http://{}/", self.http),
             format!("WebSocket  ws://{}/ws", self.ws),
-            match &self.data {
-                Data::File(path) => format!("Data       {}", path.display()),
-                Data::Memory => {
-                    "Data       memory only: nothing is kept when parlor stops".to_owned()
-                }
-            },
-        ]
+        ];
+        // Where it listens on one address only, that one has been said.
+        let others = self
+            .reach
+            .addresses()
+            .into_iter()
+            .filter(|a| *a != self.http);
+        lines.extend(others.map(|address| format!("Network    http://{address}/")));
+        lines.push(match &self.data {
+            Data::File(path) => format!("Data       {}", path.display()),
+            Data::Memory => "Data       memory only: nothing is kept when parlor stops".to_owned(),
+        });
+        lines
+    }
+
+    /// For a terminal that a class looks at: a QR code of the best address, or why there is none.
+    pub fn invitation(&self) -> String {
+        let best = self.reach.urls().swap_remove(0) + "/";
+        if self.reach.bound().ip().is_loopback() {
+            return format!(
+                "No QR code: {best} is reached from this machine only. --http :{} lets others in.\n",
+                self.http.port()
+            );
+        }
+        if !self.reach.is_reachable() {
+            return "No QR code: this machine has no address that others reach. Connect it to a \
+                    network; parlor need not be started again.\n"
+                .into();
+        }
+        match qr::terminal(&best) {
+            Some(code) => format!("\n{code}{best}\n"),
+            None => format!("{best}\n"),
+        }
     }
 
     /// No new connections; what was accepted is committed and answered; sockets close with 1001;

@@ -3,10 +3,12 @@
 mod accounts;
 mod newcomers;
 mod page;
+mod place;
 mod room_api;
 
 pub use accounts::store_span;
 pub use newcomers::Newcomers;
+pub use place::Listing;
 
 use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
@@ -19,6 +21,7 @@ use crate::calls::Calls;
 use crate::door::{Answer, Conn, Kind, Proxies, Request, header};
 use crate::hub::Drain;
 use crate::model::*;
+use crate::reach::Reach;
 use crate::wire::fields::room_ref;
 use crate::wire::room_api::Call;
 use crate::wire::{Lang, accounts as accounts_wire, refusal, room_api as wire};
@@ -34,6 +37,8 @@ pub struct Site {
     pub name: String,
     /// Of sentences, where a client has not said which it reads.
     pub lang: Lang,
+    pub reach: Arc<Reach>,
+    pub listing: Listing,
     /// As they were really opened.
     pub http: SocketAddr,
     pub ws: SocketAddr,
@@ -57,6 +62,8 @@ impl From<Answer> for Served<'_> {
 enum Route<'a> {
     Page,
     PageFile(&'a str),
+    Where,
+    Qr,
     Protocol,
     Health,
     Ws,
@@ -80,6 +87,8 @@ fn route(kind: Kind, path: &str) -> Option<Route<'_>> {
         (Kind::Ws, _) => return None,
         (_, [""]) => Route::Page,
         (_, ["page", name]) => Route::PageFile(name),
+        (_, ["where"]) => Route::Where,
+        (_, ["qr.svg"]) => Route::Qr,
         (_, ["protocol"]) => Route::Protocol,
         (_, ["healthz"]) => Route::Health,
         (_, ["room", "create"]) => Route::RoomApi(Call::Create),
@@ -113,6 +122,8 @@ fn allowed(route: &Route) -> &'static str {
         | Route::RoomJoin(_) => "POST, OPTIONS",
         Route::Page
         | Route::PageFile(_)
+        | Route::Where
+        | Route::Qr
         | Route::Protocol
         | Route::Health
         | Route::Ws
@@ -187,6 +198,7 @@ fn survive<'a>(handle: impl FnOnce() -> Served<'a>) -> Served<'a> {
 pub fn refuse(status: u16, sentence: &str) -> Answer {
     let code = match status {
         400 => "bad_request",
+        403 => "forbidden",
         404 => "not_found",
         405 => "method_not_allowed",
         408 => "timeout",
@@ -317,6 +329,8 @@ impl Site {
         match route {
             Route::Page => self.page(request).into(),
             Route::PageFile(name) => self.page_file(request, name).into(),
+            Route::Where => self.place().into(),
+            Route::Qr => self.qr(request).into(),
             Route::Protocol => page::protocol(request).into(),
             Route::Health => self.health().into(),
             // GET is served as a WebSocket before it comes here.

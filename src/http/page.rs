@@ -187,7 +187,7 @@ fn policy(host: Option<&str>) -> String {
 }
 
 /// The host as the client named it, if that can be nothing else.
-fn host(request: &Request) -> Option<&str> {
+pub(super) fn host(request: &Request) -> Option<&str> {
     let is_host = |byte: u8| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte);
     let host = request.header("Host")?;
     (!host.is_empty() && host.bytes().all(is_host)).then_some(host)

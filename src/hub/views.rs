@@ -133,6 +133,22 @@ impl Hub {
         Some((head_view(found), found.head.listed))
     }
 
+    /// The oldest `limit` listed rooms by number, and whether there are more.
+    pub fn listed(&self, limit: usize) -> (Vec<ListedRoom>, bool) {
+        let table = self.table();
+        let mut listed: Vec<&Room> = table.rooms.rooms().filter(|r| r.head.listed).collect();
+        listed.sort_unstable_by_key(|room| room.head.no);
+        let shown = listed.iter().take(limit).map(|room| ListedRoom {
+            no: room.head.no,
+            name: room.head.name.clone(),
+            password: room.head.secret.is_some(),
+            // Not before owners have that power.
+            locked: false,
+            members: room.members.len(),
+        });
+        (shown.collect(), listed.len() > limit)
+    }
+
     /// The rooms that a user is in, by number.
     pub fn rooms_of(&self, user: UserNo) -> Vec<RoomView> {
         let table = self.table();

@@ -2,6 +2,7 @@
 
 pub mod accounts;
 pub mod fields;
+pub mod place;
 pub mod refusal;
 pub mod room_api;
 #[cfg(test)]

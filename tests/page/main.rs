@@ -4,3 +4,5 @@
 mod support;
 
 mod files;
+mod finding;
+mod start;
