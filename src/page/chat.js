@@ -7,7 +7,7 @@ import { List } from './list.js';
 import { ask, call, hurry, net } from './net.js';
 import { hands, people, settings, share } from './people.js';
 import * as store from './store.js';
-import { again, change, discard, leave, older, say, typing } from './sync.js';
+import { again, change, leave, older, say, typing } from './sync.js';
 import { bidi, clock, day, dayOf, linked, millis, snippet } from './text.js';
 
 const MAX_CHARS = 4000;
@@ -16,20 +16,20 @@ const GROUP_MS = 300000;
 const phone = matchMedia('(hover: none) and (pointer: coarse)').matches;
 const complain = (answer) => answer.code && toast(refusal(answer));
 
-/** What an entry of the order that is no message says; `all`: more of its kind after it. */
-function told([{ kind, user, frame }, ...more], all) {
+/** What entries of one kind, which are no messages, say. */
+function told(all) {
+	const { kind, user, frame } = all[0];
 	if (kind === 'deleted') return t('deleted', all.length);
 	const names = [...new Set(all.map((e) => bidi(e.user.name)))];
 	const who = names.slice(0, 3).join(', ') + (names.length > 3 ? ' +' + (names.length - 3) : '');
-	const { notice, to, target, on, until, content } = frame;
+	const { notice, to, target = {}, on, until, content } = frame;
 	if (!notice) return t(kind, who);
 	const sense = on === false || (notice === 'muted' && !until) ? '-' : '+';
-	return t(notice + sense, who, bidi(to || (target || {}).name), until && clock(millis(until))) || content;
+	return t(notice + sense, who, bidi(to || target.name), until && clock(millis(until))) || content;
 }
 
-/** The screen of a room; `update()` after any change. */
 export function chat(it) {
-	/** What is answered, or edited. */
+	// `about`: what is answered, or edited.
 	let about, editing, calm;
 
 	function rows() {
@@ -41,76 +41,65 @@ export function chat(it) {
 			before = {};
 			return row;
 		};
-		const item = (entry, key) => {
-			const { kind, seq, sent, sender } = entry;
+		const item = (entry) => {
+			const { kind, seq, sent, sender, text } = entry;
 			const own = sender === it.me.id;
 			if (sent && dayOf(sent) !== date) push({ key: 'd' + (date = dayOf(sent)), date, sig: day(date) });
-			if (it.divider !== null && !divided && seq > it.divider && entry.text && !own) divided = push({ key: 'new', sig: 1 });
-			if (kind !== 'message') {
-				// Who came one after the other, and what was deleted, is one line.
-				const row = before.kind === kind && kind !== 'notice' ? before.row : push({ key: 'n' + seq, notices: [] });
-				row.notices.push(entry);
-				row.sig = seq;
-				before = { kind, row };
+			if (it.divider !== null && !divided && seq > it.divider && text && !own) divided = push({ key: 'new', sig: 1 });
+			if (kind === 'message') {
+				const first = before.sender !== sender || sent - before.sent > GROUP_MS;
+				const quoted = it.bySeq.get(entry.reply);
+				const sig = [first, text, entry.modified, entry.failed, seq, it.face(sender), quoted && quoted.text].join();
+				all.push({ key: 'm' + entry.uuid, sig, entry, first, own, quoted });
+				before = entry;
 				return;
 			}
-			const first = before.sender !== sender || sent - before.sent > GROUP_MS;
-			const quoted = it.bySeq.get(entry.reply);
-			const sig = [first, entry.text, entry.modified, entry.failed, entry.item, it.face(sender), quoted && quoted.text].join();
-			all.push({ key, sig, entry, first, own, quoted });
-			before = entry;
+			// Who came one after the other, and what was deleted, is one line.
+			const row = before.kind === kind && kind !== 'notice' ? before.row : push({ key: 'n' + seq, notices: [] });
+			row.notices.push(entry);
+			row.sig = seq;
+			before = { kind, row };
 		};
-		it.entries.forEach((entry) => item(entry, 'm' + entry.uuid));
-		it.pending.forEach((p) => item({ ...p, kind: 'message', sender: it.me.id, sent: p.time, item: p }, 'm' + p.uuid));
+		it.entries.forEach(item);
+		it.pending.forEach((p) => item(Object.assign(p, { kind: 'message', sender: it.me.id })));
 		return all;
 	}
 
 	function draw({ key, date, notices, entry, first, own, quoted }) {
-		if (key === 'top' && !it.loading && !it.more) return h('div.note', { 'data-gone': it.gone }, t(it.gone ? 'lost' : 'begins', bidi(it.name)));
-		if (key === 'top') return h('div.note', {}, it.loading ? t('catching') : button('older', t('older'), () => older(it)));
+		const { loading, more, gone, name } = it;
+		if (key === 'top') return h('div.note', { 'data-gone': gone }, loading ? t('catching') : more ? button('older', t('older'), () => older(it)) : t(gone ? 'lost' : 'begins', bidi(name)));
 		if (key === 'new') return h('div.unread', {}, t('new'));
 		if (date) return h('div.day', {}, h('span', {}, day(date)));
-		if (notices) return h('div.note', { 'data-kind': notices[0].kind }, told(notices, notices));
-		const state = entry.failed ? 'failed' : entry.item ? 'sending' : 'sent';
-		const act = () => menu(snippet(entry.text).slice(0, 40), [
+		if (notices) return h('div.note', { 'data-kind': notices[0].kind }, told(notices));
+		const { text, reply, uuid, seq, failed, modified, sender, sent } = entry;
+		const state = seq ? 'sent' : failed ? 'failed' : 'sending';
+		const act = () => menu(snippet(text).slice(0, 40), [
 			['reply', t('reply'), () => write(entry)],
 			own && ['edit', t('edit'), () => write(entry, true)],
 			(own || it.me.owner) && ['delete', t('delete'), () => sure(t('delete'), () => change(it, entry).then(complain)), true],
 		]);
-		return h('div.row' + (own ? '.own' : '') + (first ? '.first' : ''), {
-			tabindex: -1, 'data-uuid': entry.uuid, 'data-state': own && state, onkeydown: (e) => e.key === 'Enter' && e.target.className.startsWith('row') && act(),
-		}, h('div.face', {}, first && !own && avatar(it.face(entry.sender))), h('div.bubble', {},
-			first && !own && h('bdi', {}, entry.name),
-			entry.reply && h('button.quote', { onclick: () => jump(entry.reply) }, quoted && h('bdi', {}, quoted.name), h('span', { dir: 'auto' }, quoted && quoted.text ? snippet(quoted.text) : t('earlier'))),
-			h('div.text', { dir: 'auto' }, linked(entry.text)),
-			h('small', {}, entry.modified && t('edited') + ' ', h('time', {}, clock(entry.sent)), own && h('span', { role: 'img', 'aria-label': t(state) }, { sent: ' ✓', sending: ' ◌', failed: ' !' }[state])),
-			entry.failed && h('div.failed', {}, t('failed') + ': ' + refusal(entry.failed), h('div', {},
-				button('retry', t('retry'), () => again(it, entry.item)), button('discard', t('discard'), () => discard(it, entry.item))))),
-		!entry.item && sign('actions', '⋯', t('actions'), act));
+		return h('div.row' + (own ? '.own' : '') + (first ? '.first' : ''), { 'data-uuid': uuid, 'data-state': own && state },
+			h('div.face', {}, first && !own && avatar(it.face(sender))),
+			h('div.bubble', {}, first && !own && h('bdi', {}, entry.name),
+				reply && h('button.quote', { onclick: () => jump(reply) }, quoted && h('bdi', {}, quoted.name), ' ', h('span', { dir: 'auto' }, quoted && quoted.text ? snippet(quoted.text) : t('earlier'))),
+				h('div.text', { dir: 'auto' }, linked(text)),
+				h('small', {}, modified && t('edited') + ' ', h('time', {}, clock(sent)), own && h('span', { role: 'img', 'aria-label': t(state) }, { sent: ' ✓', sending: ' ◌', failed: ' !' }[state])),
+				failed && h('div.failed', {}, t('failed') + ': ' + refusal(failed) + ' ', button('retry', t('retry'), () => again(it, entry)), ' ',
+					button('discard', t('discard'), () => { it.settle(uuid); update(); }))),
+			seq && sign('actions', '⋯', t('more'), act));
 	}
 
-	const box = h('div.list#messages', { role: 'log', 'aria-label': t('messages'), tabindex: 0, onkeydown(e) {
-		// From message to message.
-		const step = { ArrowUp: -1, ArrowDown: 1 }[e.key];
-		if (!step) return;
-		e.preventDefault();
-		const shown = [...box.querySelectorAll('.row')];
-		const at = shown.indexOf(document.activeElement.closest('.row'));
-		const next = shown[at < 0 ? shown.length - 1 : at + step];
-		if (next) next.focus();
-	} });
+	const box = h('div.list#messages', { role: 'log', 'aria-label': t('messages'), tabindex: 0 });
 	const list = new List(box, draw, () => {
-		if (box.scrollTop < 800 && net.state === 'online') older(it);
+		if (box.scrollTop < 800) older(it);
 		attend();
 	});
 	const end = button('end', '', () => list.toEnd(), 'end');
 
-	/** Who looks has read it. */
 	function attend() {
-		if (list.stick && !document.hidden && document.hasFocus()) it.read();
-		const n = it.unread();
+		if (list.stick && document.hasFocus()) it.read();
 		end.hidden = list.stick;
-		end.textContent = '↓ ' + (n ? n + ' ' + t('new') : t('toEnd'));
+		end.textContent = '↓ ' + (it.unread() ? it.unread() + ' ' + t('new') : t('newest'));
 	}
 
 	/** To the message at a place, loading what is between. */
@@ -119,8 +108,8 @@ export function chat(it) {
 		list.set(rows());
 		const el = list.show('m' + (it.bySeq.get(seq) || {}).uuid);
 		if (!el) return;
-		el.focus({ preventScroll: true });
 		el.classList.add('found');
+		el.lastChild.focus({ preventScroll: true });
 	}
 
 	const context = h('div.context');
@@ -131,24 +120,23 @@ export function chat(it) {
 	} });
 
 	function grow() {
+		const over = [...text.value].length - MAX_CHARS;
 		text.style.height = 'auto';
 		text.style.height = text.scrollHeight + 2 + 'px';
-		const over = [...text.value].length - MAX_CHARS;
 		excess.textContent = over > 0 ? t('tooLong', over) : '';
 		if (text.value && !editing) typing(it);
 	}
 
 	function go(e) {
-		e.preventDefault();
 		const said = text.value.trim();
+		e.preventDefault();
 		if (!said || excess.textContent) return;
 		if (editing) change(it, about, said).then(complain);
 		else {
 			say(it, said, about && about.seq);
 			list.toEnd();
 		}
-		text.value = '';
-		editing = false;
+		editing = true;
 		write();
 	}
 
@@ -164,19 +152,18 @@ export function chat(it) {
 
 	function search() {
 		const found = h('div.menu#found', { role: 'status' });
-		let before = '';
-		async function find(e) {
-			if (e) e.preventDefault();
-			const { data = [], next, more, ...answer } = await call(`/rooms/${it.id}/search?q=${encodeURIComponent(query.querySelector('input').value)}${before}`);
-			if (!before) fill(found);
-			found.append(...data.map(({ data: d }) => h('button.plain', { onclick: () => { close(); jump(d.seq); } },
-				h('bdi', {}, d.name), ' ', h('small', {}, day(millis(d.sent))), h('div', { dir: 'auto' }, snippet(d.data.text)))));
-			before = more ? '&before=' + next : '';
-			if (more) found.append(button('more', t('more'), (e) => { e.target.remove(); find(); }));
-			if (!found.firstChild) fill(found, answer.code ? refusal(answer) : t('nothing'));
-		}
-		const query = h('form.line', { onsubmit: (e) => { before = ''; find(e); } }, field('query', t('search')), submit('→'));
-		const close = dialog('search', t('search'), query, found);
+		const input = field('query', t('search'));
+		const close = dialog('search', t('search'), h('form.line', { async onsubmit(e) {
+			e.preventDefault();
+			fill(found);
+			let page = { more: true, next: '' };
+			while (page.more && found.children.length < 50) {
+				page = await call(`/rooms/${it.id}/search?q=${encodeURIComponent(input.lastChild.value)}${page.next && '&before=' + page.next}`);
+				found.append(...(page.data || []).map(({ data: d }) => h('button.plain', { onclick: () => { close(); jump(d.seq); } },
+					h('bdi', {}, d.name), ' ', h('small', {}, day(millis(d.sent))), h('div', { dir: 'auto' }, snippet(d.data.text)))));
+			}
+			if (!found.firstChild) fill(found, page.code ? refusal(page) : t('nothing'));
+		} }, input, submit('→')), found);
 	}
 
 	const title = h('button.title', { 'data-act': 'people', onclick: () => people(it) });
@@ -188,12 +175,10 @@ export function chat(it) {
 	const now = button('now', '', () => {
 		it.lost = false;
 		hurry();
-		tick();
 	});
 	const bar = h('div.bar#bar', {}, status, seconds, now);
 	const more = () => menu(it.name, [
 		it.me.owner && ['settings', t('settings'), () => settings(it)],
-		['people', t('people'), () => people(it)],
 		['search', t('search'), search],
 		['board', t('board'), () => { location.hash += '/board'; }],
 		['sound', t(store.get('mute') ? 'soundOn' : 'soundOff'), () => store.set('mute', !store.get('mute'))],
@@ -222,9 +207,9 @@ export function chat(it) {
 	}
 
 	function update() {
-		const names = [...it.typing.values()].map(({ name }) => bidi(name));
+		const names = [...it.typing.values()].slice(0, 3).map(({ name }) => bidi(name));
 		fill(title, h('h1', { dir: 'auto' }, it.name), h('small', {}, it.state.locked && '🔒 ', t('here', ...it.count())));
-		writing.textContent = names.length ? t('typing', names.slice(0, 3).join(', ')) : '';
+		writing.textContent = names.length ? t('typing', names.join(', ')) : '';
 		hand.setAttribute('aria-pressed', it.hands.includes(it.me.id));
 		hands(it, queue);
 		if (it.loaded) list.set(rows());

@@ -8,7 +8,7 @@ export const $ = (id) => document.getElementById(id);
 export function h(spec, props, ...children) {
 	const [, tag, classes, id] = spec.match(/^(\w+)([^#]*)#?(.*)$/);
 	const el = document.createElement(tag);
-	if (classes) el.className = classes.slice(1).replace('.', ' ');
+	if (classes) el.className = classes.slice(1).replace(/\./g, ' ');
 	if (id) el.id = id;
 	if (tag === 'button') el.type = 'button';
 	for (const key in props) {

@@ -21,27 +21,31 @@ export function home(wanted, key, why, entered) {
 	const error = h('p.error', { role: 'alert' });
 	const listed = () => server.rooms.find((room) => room.id === wanted) || {};
 	const value = (id) => (el.querySelector('#' + id) || { value: '' }).value.trim();
-	const name = (id = 'name') => field(id, t('yourName'), { value: store.get('name'), maxlength: 64, required: true });
-	const password = (id, label = 'optional') => field(id, t(label), { type: 'password', maxlength: 128 });
+	const name = (id) => field(id, t('yourName'), { value: store.get('name'), maxlength: 64, required: true });
+	const password = (id, label) => field(id, t(label), { type: 'password', maxlength: 128 });
 
-	async function attempt(path, roomId, ownerKey, roomName, roomPassword, userName) {
-		const body = { roomId, ownerKey, roomName, roomPassword, userName };
-		for (const key in body) if (!body[key]) delete body[key];
+	async function attempt(path, fields) {
 		fill(error);
-		const answer = await enter(path, { ...body, listed: true });
+		const body = { listed: true };
+		for (const key in fields) if (fields[key]) body[key] = fields[key];
+		const answer = await enter(path, body);
 		if (answer.ok) return entered(answer.id);
-		if (wanted) door(answer.code === 'wrong_password' || value('password'));
-		fill(error, answer.message || answer.msg || t('unreachable'), answer.suggest && button('suggest', answer.suggest, () => {
-			attempt(path, roomId, ownerKey, roomName, roomPassword, answer.suggest);
-		}));
+		if (wanted) door(answer.code === 'wrong_password');
+		fill(error, answer.message || answer.msg || t('unreachable'), ' ', answer.suggest && button('suggest', answer.suggest, () => attempt(path, { ...body, userName: answer.suggest })));
 	}
 
 	function join() {
-		const [room = value('room'), owner] = wanted ? [wanted, key] : reference(value('room'));
-		attempt('/room/join', room, owner, '', value('password'), value('name') || store.get('name'));
+		const [roomId = value('room'), ownerKey] = wanted ? [wanted, key] : reference(value('room'));
+		attempt('/room/join', { roomId, ownerKey, roomPassword: value('password'), userName: value('name') || store.get('name') });
 	}
+	const make = () => attempt('/room/create', { roomName: value('room-name'), roomPassword: value('room-password'), userName: value('my-name') });
 
-	const form = (id, title, fields, act) => h('form.card#' + id, { onsubmit: (e) => { e.preventDefault(); act(); } }, h('h2', { dir: 'auto' }, title), fields, submit(title));
+	const form = (id, title, act, ...fields) => h('form.card#' + id, { onsubmit: (e) => { e.preventDefault(); act(); } }, h('h2', { dir: 'auto' }, title), ...fields, submit(title));
+
+	const list = (id, title, all) => all.length > 0 && h('nav.card.menu#' + id, {}, h('h2', {}, title), all.map((room) => {
+		const unread = rooms.has(room.id) && rooms.get(room.id).unread();
+		return h('a.plain', { href: '#/room/' + room.id }, h('bdi', {}, room.name), room.password && ' 🔒', ' ', h('small', {}, room.id), unread > 0 && h('b', {}, unread));
+	}));
 
 	function draw(...cards) {
 		fill(el, h('header', {}, h('img', { src: '/page/icon.svg', alt: '' }), h('h1', { dir: 'auto' }, server.name || 'parlor'), h('p', {}, t('tagline'))),
@@ -49,28 +53,16 @@ export function home(wanted, key, why, entered) {
 	}
 
 	/** Only what is missing. */
-	function door(locked) {
-		draw(form('join', t('join') + ' ' + bidi(listed().name || store.known(wanted).name || t('room', wanted)), [name(), locked && !key && password('password', 'password')].filter(Boolean), join));
-	}
+	const door = (locked) => draw(form('join', t('join') + ' ' + bidi(listed().name || store.known(wanted).name || t('room', wanted)), join, name('name'), locked && !key && password('password', 'password')));
 
-	const list = (id, title, all) => all.length > 0 && h('nav.card.menu#' + id, {}, h('h2', {}, title), all.map((room) => {
-		const unread = rooms.has(room.id) && rooms.get(room.id).unread();
-		return h('a.plain', { href: '#/room/' + room.id }, h('bdi', {}, room.name), room.password && ' 🔒', ' ', h('small', {}, room.id), unread > 0 && h('b', {}, unread));
-	}));
-
-	function all() {
-		const mine = store.rooms();
-		draw(list('mine', t('yourRooms'), mine), list('here', t('roomsHere'), server.rooms.filter((room) => !store.known(room.id).name)),
-			form('join', t('join'), [field('room', t('roomRef'), { required: true }), name(), password('password')], join),
-			!server.closed && form('make', t('make'), [field('room-name', t('roomName'), { required: true, maxlength: 64 }), name('my-name'), password('room-password')],
-				() => attempt('/room/create', '', '', value('room-name'), value('room-password'), value('my-name'))));
-	}
+	const all = () => draw(list('mine', t('yourRooms'), store.rooms()), list('here', t('roomsHere'), server.rooms.filter((room) => !store.known(room.id).name)),
+		form('join', t('join'), join, field('room', t('roomRef'), { required: true }), name('name'), password('password', 'optional')),
+		!server.closed && form('make', t('make'), make, field('room-name', t('roomName'), { required: true, maxlength: 64 }), name('my-name'), password('room-password', 'optional')));
 
 	async function begin() {
-		wanted ? door() : all();
-		const { status, ...where } = await call('/where');
-		if (status === 200) Object.assign(server, where);
-		if (!wanted) return document.activeElement.tagName === 'INPUT' || all();
+		const where = await call('/where');
+		if (where.status === 200) Object.assign(server, where);
+		if (!wanted) return all();
 		door(listed().password);
 		if (!why && store.get('name') && (!listed().password || key)) join();
 	}

@@ -35,18 +35,17 @@ messages|Messages|消息
 begins|{0} begins here.|“{0}”从这里开始。
 older|Older messages|更早的消息
 new|new|条新消息
-toEnd|Newest|最新
+newest|Newest|最新
 today|Today|今天
 yesterday|Yesterday|昨天
 edited|edited|已编辑
 sending|sending|发送中
 sent|sent|已发送
-failed|Not sent|未发送
+failed|not sent|未发送
 retry|Retry|重试
 discard|Discard|丢弃
 write|Write a message|输入消息
 send|Send|发送
-actions|Message actions|消息操作
 reply|Reply|回复
 edit|Edit|编辑
 delete|Delete|删除
@@ -54,7 +53,6 @@ earlier|an earlier message|较早的消息
 deleted|{0} deleted|已删除 {0} 条
 tooLong|{0} characters too many|超出 {0} 个字符
 typing|{0} writing …|{0} 正在输入…
-people|People|成员
 here|{0} of {1} here|{0}/{1} 在线
 online1|here|在线
 offline1|away|离开
@@ -69,7 +67,7 @@ soundOn|Sound on|打开提示音
 soundOff|Sound off|关闭提示音
 leave|Leave the room|离开房间
 hand|Raise hand|举手
-lower|Lower the hand of {0}|放下 {0} 的手
+lower|Lower the hand|放下手
 lowerAll|Lower all|全部放下
 onlyOwners|Only owners can write now|现在只有房主可以发言
 mutedYou|You are muted until {0}|你已被禁言至 {0}
@@ -80,7 +78,6 @@ settings|Room settings|房间设置
 newPassword|New password (empty: none)|新密码（留空则取消）
 lock|Locked: nobody new can join|锁定：不允许新成员加入
 quiet|Quiet: only owners write|安静：只有房主可以发言
-ownerLink|Owner link|房主链接
 ownerHint|Owner link: whoever opens it owns this room. Your way back from another device.|房主链接：打开它的人即为房主，换设备时可用它找回房间。
 anew|Make a new owner link; the old one is void|重新生成房主链接，旧链接失效
 export|Download messages and attendance|下载消息和出勤
@@ -121,13 +118,10 @@ e7|Too fast; try again soon.|操作过于频繁，请稍后重试。`.split('\n'
 
 let at;
 export const lang = () => ['en', 'zh'][at];
-/** For dates and times. */
 export const locale = () => (at ? 'zh-CN' : /^en/.test(navigator.language) ? navigator.language : 'en-GB');
 
-/** The words of a key; '' if there are none. */
 export const t = (key, ...args) => (WORDS[key] || ['', ''])[at].replace(/\{(\d)\}/g, (_, i) => args[i]);
 
-/** Why the server refused. */
 export const refusal = ({ code, msg }) => t('e' + code) || msg;
 
 /** The language chosen here, or the first of the browser's that we have. */

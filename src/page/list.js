@@ -1,7 +1,7 @@
 // A long list of which only what is near the view is in the document. Rows are `{key, sig}`; `draw`
 // makes a row's element, anew when its `sig` changes. Knows nothing of messages.
 
-/** Pixels drawn above and below the view: two flicks of a thumb. */
+/** Drawn above and below the view: two flicks of a thumb. */
 const MARGIN_PX = 900;
 /** So near the end one is at the end, and stays there. */
 const END_PX = 48;
@@ -31,7 +31,6 @@ export class List {
 		this.update(anchor);
 	}
 
-	/** Where a row is, from the top of the view. */
 	y(key) {
 		return this.drawn.get(key).el.getBoundingClientRect().top - this.box.getBoundingClientRect().top;
 	}

@@ -10,7 +10,7 @@ const ANSWER_MS = 8000;
 const WAKE_MS = 3000;
 const LONGEST_WAIT_MS = 20000;
 
-/** state: idle, connecting, online, waiting (until `retryAt`), ended. The functions are set by sync. */
+/** state: idle, connecting, online, waiting (until `retryAt`), ended. Its functions are set by sync. */
 export const net = { state: 'idle' };
 
 let socket, token, epoch, retry;
@@ -24,10 +24,9 @@ const asked = new Map();
 export async function call(path, body) {
 	const stop = new AbortController();
 	setTimeout(() => stop.abort(), ANSWER_MS);
-	const headers = { 'Accept-Language': lang() };
-	if (store.me().token) headers.Authorization = 'Bearer ' + store.me().token;
+	const headers = { 'Accept-Language': lang(), ...(store.me().token && { Authorization: 'Bearer ' + store.me().token }) };
 	try {
-		const answer = await fetch(path, { method: body ? 'POST' : 'GET', headers, body: body && JSON.stringify(body), signal: stop.signal });
+		const answer = await fetch(path, { method: body ? 'POST' : 'GET', headers, body: JSON.stringify(body), signal: stop.signal });
 		return { ...await answer.json(), status: answer.status };
 	} catch {
 		return { status: 0 };
@@ -39,16 +38,15 @@ function become(state) {
 	net.changed();
 }
 
-/** Connects as whom this device is now. */
 export function start() {
 	const me = store.me();
 	if (socket && token === me.token) return;
 	stop();
-	if (!me.token) return become('idle');
 	token = me.token;
+	if (!token) return become('idle');
 	socket = new WebSocket(location.origin.replace('http', 'ws') + '/ws');
 	deadline = Date.now() + ANSWER_MS;
-	socket.onopen = () => socket.send(JSON.stringify({ type: 'auth', token, v: 1, ...(epoch && { resume: net.resume(), epoch }) }));
+	socket.onopen = () => socket.send(JSON.stringify({ type: 'auth', token, v: 1, resume: epoch && net.resume(), epoch }));
 	socket.onmessage = ({ data }) => {
 		const frame = JSON.parse(data);
 		heard = Date.now();
@@ -58,17 +56,13 @@ export function start() {
 		asked.delete(frame.id);
 		(settle || net.heard)(frame);
 	};
-	socket.onclose = ({ code }) => {
-		// Another tab may be somebody else by now.
-		if (code < 4001 || code > 4003 || (store.me().token || token) !== token) drop();
-		else end(code);
-	};
+	// 4001 to 4003 are for good, unless another tab is somebody else by now.
+	socket.onclose = ({ code }) => (code > 4000 && code < 4004 && (store.me().token || token) === token ? end(code) : drop());
 	become('connecting');
 }
 
 function greeted(frame) {
-	if (frame.code > 3) return drop();
-	if (frame.code) return end(4003);
+	if (frame.code) return frame.code < 4 ? end(4003) : drop();
 	const renewed = epoch && epoch !== frame.epoch;
 	deadline = tries = 0;
 	epoch = frame.epoch;
@@ -106,7 +100,6 @@ export function drop() {
 	become('waiting');
 }
 
-/** The network is back, or somebody looks. */
 export function hurry() {
 	if (net.state === 'waiting') start();
 	else probe(WAKE_MS);
@@ -122,9 +115,8 @@ setInterval(() => {
 }, 1000);
 for (const event of ['online', 'offline', 'pageshow', 'focus']) addEventListener(event, hurry);
 document.addEventListener('visibilitychange', hurry);
-store.watch((key) => key === 'me' && net.state !== 'online' && start());
+store.watch(() => net.state === 'online' || start());
 
-/** Whether it went out. */
 export function send(frame) {
 	if (net.state !== 'online' || socket.readyState !== 1) return false;
 	socket.send(JSON.stringify(frame));
@@ -134,9 +126,9 @@ export function send(frame) {
 /** A request and its answer; code -1: there was none. */
 export function ask(type, fields) {
 	return new Promise((settle) => {
-		const id = ++ids;
-		if (!send({ type, id, ...fields })) return settle({ code: -1 });
-		asked.set(id, settle);
-		setTimeout(() => asked.delete(id) && settle({ code: -1 }), ANSWER_MS);
+		const none = () => settle({ code: -1 });
+		if (!send({ type, id: ++ids, ...fields })) return none();
+		asked.set(ids, settle);
+		setTimeout(none, ANSWER_MS);
 	});
 }

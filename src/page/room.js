@@ -1,60 +1,43 @@
-// A room as this page knows it: its order as far as loaded, its members, what is unread, what is to
-// be sent. Frames go in; no socket, no document.
+// A room as this page knows it: its order as far as loaded, members, what is unread, what is to be
+// sent. Frames go in; no socket, no document.
 
 import * as store from './store.js';
 import { millis } from './text.js';
-
-const message = (uuid, seq, sender, name, text, sent, reply, modified) =>
-	({ kind: 'message', uuid, seq, sender, name, text, sent: millis(sent), reply, modified });
 
 export const erased = (entry) => Object.assign(entry, { kind: 'deleted', text: '' });
 
 export class Room {
 	constructor(id) {
-		Object.assign(this, { id, name: store.known(id).name, members: new Map(), hands: [], typing: new Map() });
-		/** 'yes', 'no', or why not any more: 'kicked', 'closed', 'gone'. '': not known yet. */
-		this.member = '';
-		/** locked, quiet, password */
-		this.state = {};
+		/** member: 'yes', 'no', or why not any more: 'kicked', 'closed', 'gone'. '': not known yet. */
+		Object.assign(this, { id, name: store.known(id).name, member: '', members: new Map(), state: {}, hands: [], typing: new Map() });
 		/** All up to this place was in view. */
 		this.seen = store.get('seen.' + id);
-		/** Own messages not known to be stored, oldest first: {uuid, text, reply, time, failed}. */
-		this.pending = store.all('out.').filter(([, item]) => item.room === id).map(([uuid, item]) => ({ ...item, uuid }));
-		this.pending.sort((a, b) => a.time - b.time);
+		/** Own messages not known to be stored, oldest first: {uuid, text, reply, sent, failed}. */
+		this.pending = store.all('out.').map(([uuid, item]) => ({ ...item, uuid })).filter((p) => p.room === id).sort((a, b) => a.sent - b.sent);
 		this.clear();
 	}
 
-	/** Forgets the order. */
+	/** Forgets the order. `entries`: sorted by `seq`, without a gap from `low` on; `late`: changes of what
+	 * is just being loaded; `cursor`: the greatest `at` of a frame, never of an answer; at `goal` we are
+	 * caught up; what was unread begins after `divider`. */
 	clear() {
-		/** Sorted by `seq`, without a gap from `low` on. */
-		this.entries = [];
-		this.bySeq = new Map();
-		this.byUuid = new Map();
-		/** Changes of entries that are just being loaded. */
-		this.late = [];
-		/** The greatest `at` of a frame, never of an answer; at `goal` we are caught up. */
-		this.cursor = this.goal = this.low = 0;
-		this.loaded = this.gone = false;
-		this.more = true;
-		/** After this place is what was unread. */
-		this.divider = null;
+		Object.assign(this, { entries: [], bySeq: new Map(), byUuid: new Map(), late: [], cursor: 0, goal: 0, low: 0, loaded: false, more: true, gone: false, divider: null });
 	}
 
 	/** A frame of the order, new or old. Answers its entry if it was not here yet. */
 	take(frame) {
-		const { type, at, user, sent, data: d } = frame;
+		const { type, at, user, data: d } = frame;
+		const { uuid, seq, sender, name, sent, reply, modified } = d || frame;
 		this.cursor = Math.max(this.cursor, at);
-		if (type !== 'recv' && type !== 'deleted') {
-			return !this.bySeq.has(at) && this.add({ kind: type, seq: at, user, sent: millis(sent), frame });
-		}
-		const { uuid, seq } = d || frame;
+		if (type !== 'recv' && type !== 'deleted') return !this.bySeq.has(at) && this.add({ kind: type, seq: at, user, sent: millis(sent), frame });
 		const known = this.byUuid.get(uuid) || this.bySeq.get(seq);
+		const kind = d ? 'message' : 'deleted';
+		const text = d ? d.data.text : '';
 		this.settle(uuid);
-		if (!known && seq === at) return this.add(d ? message(uuid, seq, d.sender, d.name, d.data.text, d.sent, d.reply, d.modified) : { kind: 'deleted', seq, uuid });
-		// What is not here will be loaded as it is then, unless it is on its way as it was.
-		if (!known && this.loading) this.late.push(frame);
-		if (known && !d) erased(known);
-		else if (known && known.text) Object.assign(known, { text: d.data.text, modified: d.modified });
+		if (known) return known.kind === 'message' && !Object.assign(known, { kind, text, modified });
+		if (seq === at) return this.add({ kind, uuid, seq, sender, name, text, sent: millis(sent), reply, modified });
+		// It will be loaded as it is then, unless it is on its way as it was.
+		if (this.loading) this.late.push(frame);
 	}
 
 	add(entry) {
@@ -70,21 +53,18 @@ export class Room {
 	page({ data, next, more, complete }) {
 		const newer = this.entries;
 		this.entries = [];
-		data.forEach((frame) => this.take(frame));
+		data.forEach(this.take, this);
 		this.entries = this.entries.concat(newer).sort((a, b) => a.seq - b.seq);
-		const late = this.late.splice(0);
-		late.forEach((frame) => this.take(frame));
+		this.late.splice(0).forEach(this.take, this);
 		Object.assign(this, { low: next, more, gone: !complete, loaded: true });
 	}
 
 	/** What a new frame changes beside the order. */
-	live({ type, notice, user, target, on, to, until, at }) {
-		const who = (target && this.members.get(target.id)) || {};
+	live({ type, notice, user, target = {}, on, to, until, at }) {
+		const who = this.members.get(target.id) || {};
 		if (type === 'joined') this.members.set(user.id, { ...user, online: true });
-		else if (type === 'left') {
-			this.members.delete(user.id);
-			this.hands = this.hands.filter((id) => id !== user.id);
-		} else if (notice === 'renamed') this.name = to;
+		else if (type === 'left') this.members.delete(user.id);
+		else if (notice === 'renamed') this.name = to;
 		else if (notice === 'muted') who.muted = until;
 		else if (notice === 'owner') who.owner = on;
 		else if (notice === 'wiped') this.entries.filter((e) => e.sender === target.id && e.seq < at).forEach(erased);
@@ -94,33 +74,30 @@ export class Room {
 	setMembers(list) {
 		this.members = new Map(list.map((m) => [m.id, m]));
 		this.hands = list.filter((m) => m.hand).sort((a, b) => a.hand - b.hand).map((m) => m.id);
-		this.counts = null;
 	}
 
 	/** Of a large room there are only numbers. */
 	presence({ online = [], offline = [], onlineCount, memberCount }) {
 		this.counts = memberCount && [onlineCount, memberCount];
-		for (const id of [...online, ...offline]) if (this.members.has(id)) this.members.get(id).online = online.includes(id);
+		for (const id of [...online, ...offline]) (this.members.get(id) || {}).online = online.includes(id);
 	}
 
-	/** How many are here, of how many. */
 	count() {
 		return this.counts || [[...this.members.values()].filter((m) => m.online).length, this.members.size];
 	}
 
-	/** The avatar of a member, or of one who left. */
 	face(id) {
 		const { user } = this.entries.find((e) => e.user && e.user.id === id) || {};
 		return (this.members.get(id) || user || { avatar: id }).avatar;
 	}
 
-	/** Me as a member. */
 	get me() {
-		return this.members.get(store.me().id) || { id: store.me().id };
+		return this.members.get(store.me().id) || store.me();
 	}
 
 	unread() {
-		return this.entries.filter((e) => e.seq > this.seen && e.text && e.sender !== store.me().id).length;
+		const { id } = store.me();
+		return this.entries.filter((e) => e.seq > this.seen && e.text && e.sender !== id).length;
 	}
 
 	/** All that is here was in view. */
@@ -130,16 +107,16 @@ export class Room {
 	}
 
 	say(text, reply) {
+		const item = { uuid: store.uuid(), text, reply, sent: Date.now() };
 		this.divider = null;
-		this.pending.push({ uuid: store.uuid(), text, reply, time: Date.now() });
-		this.keep(this.pending[this.pending.length - 1]);
+		this.pending.push(item);
+		this.keep(item);
 	}
 
-	keep({ uuid, ...item }) {
-		store.set('out.' + uuid, { ...item, room: this.id });
+	keep(item) {
+		store.set('out.' + item.uuid, { ...item, room: this.id });
 	}
 
-	/** It is stored, or given up. */
 	settle(uuid) {
 		const item = this.pending.find((p) => p.uuid === uuid);
 		if (item) store.set('out.' + uuid, null);
@@ -147,9 +124,8 @@ export class Room {
 		return item;
 	}
 
-	/** The server has stored it. */
 	stored({ uuid, seq, sent }) {
 		const item = this.settle(uuid);
-		if (item && !this.byUuid.has(uuid)) this.add(message(uuid, seq, this.me.id, this.me.name, item.text, sent, item.reply));
+		if (item && !this.byUuid.has(uuid)) this.add({ ...item, kind: 'message', seq, sender: this.me.id, name: this.me.name, sent: millis(sent) });
 	}
 }

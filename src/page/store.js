@@ -32,10 +32,10 @@ export function all(start) {
 	return keys.filter((key) => key.startsWith(start) && get(key)).map((key) => [key.slice(start.length), get(key)]);
 }
 
-/** Calls with a key that another tab has changed, and whether it is gone. */
+/** Calls with a key that another tab changed, and whether it is gone. */
 export const watch = (changed) => addEventListener('storage', (e) => e.key && changed(e.key.slice(7), !e.newValue));
 
-/** As whom the server knows this device: `{id, token}`. */
+/** Whom the server knows: `{id, token}`. */
 export const me = () => get('me') || {};
 
 /** Rooms visited, the last one first: `{id, name, key}`, with an owner's key. */

@@ -10,7 +10,7 @@ const ACK_MS = 15000;
 const TYPING_MS = 5000;
 
 export const rooms = new Map();
-/** `changed(room, entry)`: something is another; `entry` was just said there. Set by app. */
+/** `changed(room, entry)`, set by app: something is another; `entry` was just said there. */
 export const view = {};
 const changed = (it, entry) => view.changed(it, entry);
 
@@ -25,18 +25,12 @@ net.changed = () => {
 	changed();
 };
 
-net.resume = () => {
-	const seen = {};
-	for (const it of rooms.values()) if (it.loaded) seen[it.id] = it.cursor;
-	return seen;
-};
+net.resume = () => Object.fromEntries([...rooms.values()].filter((it) => it.loaded).map((it) => [it.id, it.cursor]));
 
-net.ended = (code) => {
-	for (const it of rooms.values()) {
-		if (it.member === 'yes') it.member = { 4001: 'kicked', 4002: 'closed' }[code] || 'gone';
-		it.clear();
-	}
-};
+net.ended = (code) => rooms.forEach((it) => {
+	if (it.member === 'yes') it.member = { 4001: 'kicked', 4002: 'closed' }[code] || 'gone';
+	it.clear();
+});
 
 net.heard = (frame) => {
 	const { type, user } = frame;
@@ -48,11 +42,11 @@ net.heard = (frame) => {
 	else if (type === 'hands') it.hands = frame.users;
 	else if (type === 'typing') {
 		clearTimeout((it.typing.get(user.id) || {}).timer);
-		it.typing.set(user.id, { name: user.name, timer: setTimeout(() => it.typing.delete(user.id) && changed(it), TYPING_MS) });
+		it.typing.set(user.id, { ...user, timer: setTimeout(() => it.typing.delete(user.id) && changed(it), TYPING_MS) });
 	} else if (type === 'kicked' || type === 'closed') {
 		it.clear();
 		it.member = type;
-	} else if (frame.at || frame.data) {
+	} else if (frame.at) {
 		if (frame.at > it.cursor) it.live(frame);
 		entry = it.take(frame);
 		if (entry) it.typing.delete(entry.sender);
@@ -60,34 +54,26 @@ net.heard = (frame) => {
 	changed(it, entry);
 };
 
+net.greeted = (frame, renewed) => rooms.forEach((it) => {
+	const told = frame.rooms.find((r) => r.id === it.id);
+	const { loaded } = it;
+	if (!told || !told.complete || renewed) it.clear();
+	if (!told) {
+		it.member = it.member === 'yes' ? 'gone' : it.member || 'no';
+		return;
+	}
+	learn(it, told);
+	it.member = 'yes';
+	it.goal = told.at;
+	it.lost = loaded && !it.loaded;
+	if (it.loaded) members(it);
+	else load(it);
+});
+
 function learn(it, { name, ...state }) {
 	it.name = name || it.name;
 	Object.assign(it.state, state);
 }
-
-net.greeted = (frame, renewed) => {
-	for (const it of rooms.values()) {
-		const told = frame.rooms.find((r) => r.id === it.id);
-		const { loaded, cursor } = it;
-		if (!told || !told.complete || renewed) it.clear();
-		if (!told) {
-			it.member = it.member === 'yes' ? 'gone' : it.member || 'no';
-			continue;
-		}
-		it.member = 'yes';
-		it.goal = told.at;
-		learn(it, told);
-		it.lost = loaded && renewed;
-		if (it.loaded) members(it);
-		else load(it);
-		// Too much was missed to be sent; is it still kept?
-		if (loaded && !it.loaded && !renewed) {
-			ask('history', { room: it.id, after: cursor, limit: 1 }).then((page) => {
-				it.lost = page.complete === false;
-			});
-		}
-	}
-};
 
 /** The newest page, and who is here. */
 export async function load(it) {
@@ -100,7 +86,6 @@ export async function load(it) {
 	pump();
 }
 
-/** One more page of what stood before. */
 export const older = (it, limit) => it.loaded && it.more && page(it, it.low, limit);
 
 async function page(it, before, limit = PAGE) {
@@ -108,8 +93,8 @@ async function page(it, before, limit = PAGE) {
 	it.loading = true;
 	const answer = await ask('history', { room: it.id, before, limit });
 	it.loading = false;
-	if (answer.code === 3 || answer.code === 4) it.member = 'no';
 	if (!answer.code) it.page(answer);
+	else if (answer.code > 0) it.member = 'no';
 	changed(it);
 	return !answer.code;
 }
@@ -118,7 +103,7 @@ async function members(it) {
 	const { code, data, state } = await ask('members', { room: it.id });
 	if (code) return;
 	it.setMembers(data);
-	learn(it, state || {});
+	learn(it, { ...state });
 	store.remember(it.id, { name: it.name });
 	changed(it);
 }
@@ -133,8 +118,9 @@ function pump() {
 		const item = it.member === 'yes' && it.pending.find((p) => !p.failed);
 		if (!item) continue;
 		const { uuid, text, reply } = item;
+		const flight = { it, item };
 		if (!send({ type: 'msg', uuid, room: it.id, reply, data: { type: 'Text', text } })) return;
-		const flight = flying = { it, item };
+		flying = flight;
 		setTimeout(() => flying === flight && drop(), ACK_MS);
 		return;
 	}
@@ -164,30 +150,18 @@ export function say(it, text, reply) {
 	pump();
 }
 
-/** Once more, with the same uuid, unless that is another's. */
 export function again(it, item) {
-	if (item.failed.code === 8) {
-		it.settle(item.uuid);
-		return say(it, item.text, item.reply);
-	}
 	item.failed = null;
 	it.keep(item);
 	changed(it);
 	pump();
 }
 
-export function discard(it, item) {
-	it.settle(item.uuid);
+// Another tab has sent a message, or given it up.
+store.watch((key, gone) => gone && rooms.forEach((it) => {
+	it.pending = it.pending.filter((p) => key !== 'out.' + p.uuid || (flying && flying.item === p));
 	changed(it);
-}
-
-store.watch((key, gone) => {
-	// Another tab has sent it, or given it up.
-	for (const it of rooms.values()) {
-		if (gone) it.pending = it.pending.filter((p) => key !== 'out.' + p.uuid || (flying && flying.item === p));
-		changed(it);
-	}
-});
+}));
 
 /** Another text for an own message, or none: it is deleted. */
 export async function change(it, entry, text) {
@@ -212,19 +186,17 @@ const requests = {};
 export async function enter(path, body) {
 	const key = path + JSON.stringify(body);
 	const request = requests[key] = requests[key] || store.uuid();
-	let answer = await call(path, { ...body, request });
-	if (answer.status === 401) {
+	const answer = await call(path, { ...body, request });
+	if (answer.status === 401 && store.me().token) {
 		store.set('me', null);
-		answer = await call(path, { ...body, request });
+		return enter(path, body);
 	}
 	if (answer.status) delete requests[key];
-	const { success, data } = answer;
-	if (!success) return answer;
-	const { user, room } = data;
-	store.set('me', { id: user.id, token: data.token });
+	if (!answer.success) return answer;
+	const { user, room, token, ownerKey = body.ownerKey } = answer.data;
+	store.set('me', { id: user.id, token });
 	store.set('name', user.userName);
-	const owner = body.ownerKey || data.ownerKey;
-	store.remember(room.id, { name: room.roomName, ...(owner && { key: owner }) });
+	store.remember(room.id, { name: room.roomName, ...(ownerKey && { key: ownerKey }) });
 	return { ok: true, id: room.id };
 }
 
