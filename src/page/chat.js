@@ -82,8 +82,7 @@ export function chat(it) {
 			h('div.face', {}, first && !own && avatar(it.face(sender))),
 			h('div.bubble', {}, first && !own && h('bdi', {}, entry.name),
 				reply && h('button.quote', { onclick: () => jump(reply) }, quoted && h('bdi', {}, quoted.name), ' ', h('span', { dir: 'auto' }, quoted && quoted.text ? snippet(quoted.text) : t('earlier'))),
-				h('div.text', { dir: 'auto' }, linked(text)),
-				h('small', {}, modified && t('edited') + ' ', h('time', {}, clock(sent)), own && h('span', { role: 'img', 'aria-label': t(state) }, { sent: ' ✓', sending: ' ◌', failed: ' !' }[state])),
+				h('div.text', { dir: 'auto' }, linked(text), ' ', h('small', {}, modified && t('edited') + ' ', h('time', {}, clock(sent)), own && h('span', { role: 'img', 'aria-label': t(state) }, { sent: ' ✓', sending: ' ◌', failed: ' !' }[state]))),
 				failed && h('div.failed', {}, t('failed') + ': ' + refusal(failed) + ' ', button('retry', t('retry'), () => again(it, entry)), ' ',
 					button('discard', t('discard'), () => { it.settle(uuid); update(); }))),
 			seq && sign('actions', '⋯', t('more'), act));

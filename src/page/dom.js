@@ -13,7 +13,7 @@ export function h(spec, props, ...children) {
 	if (tag === 'button') el.type = 'button';
 	for (const key in props) {
 		if (key.startsWith('on')) el[key] = props[key];
-		else if (props[key] || props[key] === 0) el.setAttribute(key, props[key]);
+		else if (props[key] != null && props[key] !== false) el.setAttribute(key, props[key]);
 	}
 	return fill(el, ...children);
 }
@@ -39,7 +39,7 @@ const open = [];
 export function dialog(name, title, ...body) {
 	const before = document.activeElement;
 	const box = h('div.dialog', { role: 'dialog', 'aria-modal': true, 'aria-label': title, 'data-dialog': name, tabindex: -1 },
-		h('header', {}, h('h2', { dir: 'auto' }, title), sign('close', '✕', t('close'), () => close())), ...body);
+		h('div.head', {}, h('h2', { dir: 'auto' }, title), sign('close', '✕', t('close'), () => close())), ...body);
 	const veil = h('div.veil', { onclick: (e) => e.target === veil && close() }, box);
 	const close = () => {
 		if (open.includes(close)) open.splice(open.indexOf(close), 1);
