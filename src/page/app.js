@@ -4,11 +4,10 @@ import { board } from './board.js';
 import { chat } from './chat.js';
 import { $, closeAll, fill } from './dom.js';
 import { home, reference } from './home.js';
-import { net, start } from './net.js';
+import { start } from './net.js';
 import * as store from './store.js';
 import { load, room, rooms, view } from './sync.js';
 
-/** Not more often: thirty phones in one room. */
 const SOUND_MS = 4000;
 let screen, waiting, audio;
 let heard = 0;
@@ -16,12 +15,12 @@ let heard = 0;
 /** `#/`, `#/room/7`, `#/room/7?owner=KEY`, `#/room/7/board` */
 function route() {
 	const [wanted, key] = reference(location.hash);
-	const it = typeof wanted === 'number' && room(wanted);
-	const inside = it && !key && (it.member === 'yes' || (!it.member && store.me().token));
+	const it = wanted > 0 && room(wanted);
+	const inside = it && !key && (it.member === 'yes' || (!it.member && store.me().token)) && it;
 	if (screen) screen.gone();
 	closeAll();
-	screen = inside ? (location.hash.endsWith('/board') ? board : chat)(it) : home(wanted, key, it && it.member.length > 3 && it.member, entered);
-	screen.it = inside && it;
+	screen = inside ? (location.hash.endsWith('board') ? board : chat)(it) : home(wanted, key, it && it.member.length > 3 && it.member, entered);
+	screen.it = inside;
 	fill($('app'), screen.el);
 	if (inside && !it.loaded) load(it);
 	screen.opened();
@@ -29,9 +28,9 @@ function route() {
 }
 
 function entered(id) {
+	const hash = '#/room/' + id;
 	room(id).member = '';
 	start();
-	const hash = '#/room/' + id;
 	// An owner's key does not stay in the address bar.
 	if (location.hash === hash) route();
 	else location.replace(hash);
@@ -43,9 +42,9 @@ view.changed = (it, entry) => {
 		sound();
 	}
 	waiting = waiting || setTimeout(() => {
-		const { it } = screen;
+		const { member } = screen.it || {};
 		waiting = 0;
-		if (it && it.member && it.member !== 'yes') route();
+		if (member && member !== 'yes') route();
 		else screen.update();
 		title();
 	}, 16);
@@ -66,17 +65,16 @@ function sound() {
 	heard = Date.now();
 	const tone = audio.createOscillator();
 	const gain = audio.createGain();
-	const end = audio.currentTime + 0.4;
-	gain.gain.value = 0.08;
-	gain.gain.exponentialRampToValueAtTime(0.001, end);
+	gain.gain.setValueAtTime(0.08, audio.currentTime);
+	gain.gain.exponentialRampToValueAtTime(0.001, audio.currentTime + 0.4);
 	tone.connect(gain).connect(audio.destination);
 	tone.start();
-	tone.stop(end);
+	tone.stop(audio.currentTime + 0.4);
 }
 
 addEventListener('hashchange', route);
-addEventListener('focus', () => setTimeout(title));
+addEventListener('focus', () => view.changed());
 // What was typed before a reload is sent, whichever room it is in.
-for (const [, item] of store.all('out.')) room(item.room);
+store.all('out.').forEach(([, item]) => room(item.room));
 start();
 route();

@@ -5,22 +5,21 @@ import { fill, h } from './dom.js';
 import { t } from './i18n.js';
 import { linkTo, qr } from './people.js';
 
-/** More do not fit on a wall. */
 const SHOWN = 12;
 
 export function board(it) {
 	const title = h('h1', { dir: 'auto' });
 	const said = h('div.said', { role: 'log', 'aria-label': t('messages'), tabindex: 0 });
-	let last;
+	let before;
 	function update() {
 		const shown = it.entries.filter((e) => e.text).slice(-SHOWN);
-		const sig = JSON.stringify(shown);
-		title.textContent = it.name;
-		if (sig === last) return;
-		last = sig;
-		fill(said, shown.map((e) => h('div.big', {}, avatar(it.face(e.sender)), h('div', {}, h('bdi', {}, e.name), h('div', { dir: 'auto' }, e.text)))));
+		const now = JSON.stringify(shown);
+		fill(title, it.name);
+		if (now === before) return;
+		before = now;
+		fill(said, shown.map((e) => h('div.big', avatar(it.faces[e.sender]), h('div', h('bdi', e.name), h('div', { dir: 'auto' }, e.text)))));
 		said.scrollTop = said.scrollHeight;
 	}
-	const el = h('main.board', {}, h('aside', {}, title, qr(linkTo(it)), h('p.number', {}, t('room', it.id)), h('p', {}, linkTo(it)), h('a', { href: '#/room/' + it.id }, t('close'))), said);
+	const el = h('main.board', h('aside', title, qr(linkTo(it)), h('p.number', t('room', it.id)), h('p', linkTo(it)), h('a', { href: '#/room/' + it.id }, t('close'))), said);
 	return { el, update, opened: update, gone() {} };
 }

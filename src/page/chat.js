@@ -11,12 +11,10 @@ import { again, change, leave, older, say, typing } from './sync.js';
 import { bidi, clock, day, dayOf, linked, millis, snippet } from './text.js';
 
 const MAX_CHARS = 4000;
-/** Messages of one person so close together stand under one name. */
 const GROUP_MS = 300000;
 const phone = matchMedia('(hover: none) and (pointer: coarse)').matches;
 const complain = (answer) => answer.code && toast(refusal(answer));
 
-/** What entries of one kind, which are no messages, say. */
 function told(all) {
 	const { kind, user, frame } = all[0];
 	if (kind === 'deleted') return t('deleted', all.length);
@@ -29,12 +27,12 @@ function told(all) {
 }
 
 export function chat(it) {
-	// `about`: what is answered, or edited.
 	let about, editing, calm;
 
 	function rows() {
-		const all = [{ key: 'top', sig: [it.loading, it.more, it.gone, it.name].join() }];
+		const all = [{ key: 'top', sig: [it.more, it.gone, it.name].join() }];
 		let before = {};
+		const { id } = it.me;
 		let date, divided;
 		const push = (row) => {
 			all.push(row);
@@ -43,14 +41,13 @@ export function chat(it) {
 		};
 		const item = (entry) => {
 			const { kind, seq, sent, sender, text } = entry;
-			const own = sender === it.me.id;
+			const own = sender === id;
 			if (sent && dayOf(sent) !== date) push({ key: 'd' + (date = dayOf(sent)), date, sig: day(date) });
 			if (it.divider !== null && !divided && seq > it.divider && text && !own) divided = push({ key: 'new', sig: 1 });
 			if (kind === 'message') {
 				const first = before.sender !== sender || sent - before.sent > GROUP_MS;
-				const quoted = it.bySeq.get(entry.reply);
-				const sig = [first, text, entry.modified, entry.failed, seq, it.face(sender), quoted && quoted.text].join();
-				all.push({ key: 'm' + entry.uuid, sig, entry, first, own, quoted });
+				const quoted = it.bySeq.get(entry.reply) || {};
+				all.push({ key: 'm' + entry.uuid, sig: [first, text, entry.modified, entry.failed, seq, it.faces[sender], quoted.text].join(), entry, first, own, quoted });
 				before = entry;
 				return;
 			}
@@ -61,29 +58,28 @@ export function chat(it) {
 			before = { kind, row };
 		};
 		it.entries.forEach(item);
-		it.pending.forEach((p) => item(Object.assign(p, { kind: 'message', sender: it.me.id })));
+		it.pending.forEach((p) => item(Object.assign(p, { kind: 'message', sender: id })));
 		return all;
 	}
 
 	function draw({ key, date, notices, entry, first, own, quoted }) {
-		const { loading, more, gone, name } = it;
-		if (key === 'top') return h('div.note', { 'data-gone': gone }, loading ? t('catching') : more ? button('older', t('older'), () => older(it)) : t(gone ? 'lost' : 'begins', bidi(name)));
-		if (key === 'new') return h('div.unread', {}, t('new'));
-		if (date) return h('div.day', {}, h('span', {}, day(date)));
+		if (key === 'top') return h('div.note', { 'data-gone': it.gone }, t(it.more ? 'catching' : it.gone ? 'lost' : 'begins', bidi(it.name)));
+		if (key === 'new') return h('div.unread', t('new'));
+		if (date) return h('div.day', h('span', day(date)));
 		if (notices) return h('div.note', { 'data-kind': notices[0].kind }, told(notices));
 		const { text, reply, uuid, seq, failed, modified, sender, sent } = entry;
 		const state = seq ? 'sent' : failed ? 'failed' : 'sending';
-		const act = () => menu(snippet(text).slice(0, 40), [
+		const act = () => menu(entry.name || t('more'), [
 			['reply', t('reply'), () => write(entry)],
 			own && ['edit', t('edit'), () => write(entry, true)],
 			(own || it.me.owner) && ['delete', t('delete'), () => sure(t('delete'), () => change(it, entry).then(complain)), true],
 		]);
 		return h('div.row' + (own ? '.own' : '') + (first ? '.first' : ''), { 'data-uuid': uuid, 'data-state': own && state },
-			h('div.face', {}, first && !own && avatar(it.face(sender))),
-			h('div.bubble', {}, first && !own && h('bdi', {}, entry.name),
-				reply && h('button.quote', { onclick: () => jump(reply) }, quoted && h('bdi', {}, quoted.name), ' ', h('span', { dir: 'auto' }, quoted && quoted.text ? snippet(quoted.text) : t('earlier'))),
-				h('div.text', { dir: 'auto' }, linked(text), ' ', h('small', {}, modified && t('edited') + ' ', h('time', {}, clock(sent)), own && h('span', { role: 'img', 'aria-label': t(state) }, { sent: ' ✓', sending: ' ◌', failed: ' !' }[state]))),
-				failed && h('div.failed', {}, t('failed') + ': ' + refusal(failed) + ' ', button('retry', t('retry'), () => again(it, entry)), ' ',
+			h('div.face', first && !own && avatar(it.faces[sender])),
+			h('div.bubble', first && !own && h('bdi', entry.name),
+				reply && h('button.quote', { onclick: () => jump(reply) }, quoted.name && h('bdi', quoted.name), ' ', h('span', { dir: 'auto' }, snippet(quoted.text || '…'))),
+				h('div.text', { dir: 'auto' }, linked(text), ' ', h('small', modified && t('edited') + ' ', h('time', clock(sent)), own && h('span', { role: 'img', 'aria-label': t(state) }, { sent: ' ✓', sending: ' ◌', failed: ' !' }[state]))),
+				failed && h('div.failed', t('failed') + ': ' + refusal(failed) + ' ', button('retry', t('retry'), () => again(it, entry)), ' ',
 					button('discard', t('discard'), () => { it.settle(uuid); update(); }))),
 			seq && sign('actions', '⋯', t('more'), act));
 	}
@@ -94,14 +90,12 @@ export function chat(it) {
 		attend();
 	});
 	const end = button('end', '', () => list.toEnd(), 'end');
-
 	function attend() {
 		if (list.stick && document.hasFocus()) it.read();
 		end.hidden = list.stick;
 		end.textContent = '↓ ' + (it.unread() ? it.unread() + ' ' + t('new') : t('newest'));
 	}
 
-	/** To the message at a place, loading what is between. */
 	async function jump(seq) {
 		while (!it.bySeq.has(seq) && await older(it, 200));
 		list.set(rows());
@@ -144,7 +138,7 @@ export function chat(it) {
 		if (editing || edit) text.value = edit ? entry.text : '';
 		about = entry;
 		editing = edit;
-		fill(context, entry && [h('div', { dir: 'auto' }, h('b', {}, edit ? t('edit') : t('reply') + ' ' + bidi(entry.name)), ' ' + snippet(entry.text)), sign('cancel', '✕', t('cancel'), () => write())]);
+		fill(context, entry && [h('div', { dir: 'auto' }, h('b', edit ? t('edit') : t('reply') + ' ' + bidi(entry.name)), ' ' + snippet(entry.text)), sign('cancel', '✕', t('cancel'), () => write())]);
 		grow();
 		text.focus();
 	}
@@ -159,7 +153,7 @@ export function chat(it) {
 			while (page.more && found.children.length < 50) {
 				page = await call(`/rooms/${it.id}/search?q=${encodeURIComponent(input.lastChild.value)}${page.next && '&before=' + page.next}`);
 				found.append(...(page.data || []).map(({ data: d }) => h('button.plain', { onclick: () => { close(); jump(d.seq); } },
-					h('bdi', {}, d.name), ' ', h('small', {}, day(millis(d.sent))), h('div', { dir: 'auto' }, snippet(d.data.text)))));
+					h('bdi', d.name), ' ', h('small', day(millis(d.sent))), h('div', { dir: 'auto' }, snippet(d.data.text)))));
 			}
 			if (!found.firstChild) fill(found, page.code ? refusal(page) : t('nothing'));
 		} }, input, submit('→')), found);
@@ -175,18 +169,18 @@ export function chat(it) {
 		it.lost = false;
 		hurry();
 	});
-	const bar = h('div.bar#bar', {}, status, seconds, now);
+	const bar = h('div.bar#bar', status, seconds, now);
 	const more = () => menu(it.name, [
 		it.me.owner && ['settings', t('settings'), () => settings(it)],
 		['search', t('search'), search],
 		['board', t('board'), () => { location.hash += '/board'; }],
-		['sound', t(store.get('mute') ? 'soundOn' : 'soundOff'), () => store.set('mute', !store.get('mute'))],
+		['sound', t('sound') + (store.get('mute') ? ' ✕' : ' ✓'), () => store.set('mute', !store.get('mute'))],
 		['language', t('language'), switchLang],
 		['leave', t('leave'), () => sure(t('leave'), () => leave(it).then((answer) => complain(answer) || (location.hash = '#/'))), true],
 	]);
-	const el = h('main.chat', {}, h('header', {}, h('a.sign', { href: '#/', 'aria-label': t('back') }, '‹'), title, hand, button('share', t('share'), () => share(it)), sign('more', '⋯', t('more'), more)),
-		bar, queue, h('div.middle', {}, box, end),
-		h('div.foot', {}, writing, context, excess, h('form.line', { onsubmit: go }, text, h('button.main.send', { type: 'submit', 'aria-label': t('send') }, '↑'))));
+	const el = h('main.chat', h('header', h('a.sign', { href: '#/', 'aria-label': t('back') }, '‹'), title, hand, button('share', t('share'), () => share(it)), sign('more', '⋯', t('more'), more)),
+		bar, queue, h('div.middle', box, end),
+		h('div.foot', writing, context, excess, h('form.line', { onsubmit: go }, text, h('button.main.send', { type: 'submit', 'aria-label': t('send') }, '↑'))));
 
 	function tick() {
 		const state = net.state !== 'online' ? net.state : !it.loaded || it.cursor < it.goal ? 'catching' : it.lost ? 'lost' : 'online';
@@ -200,14 +194,14 @@ export function chat(it) {
 		now.hidden = state !== 'waiting' && state !== 'lost';
 		now.textContent = t(state === 'lost' ? 'close' : 'now');
 		const until = millis(it.me.muted);
-		const why = until > Date.now() ? t('mutedYou', clock(until)) : it.state.quiet && !it.me.owner ? t('onlyOwners') : '';
+		const why = until > Date.now() ? t('mutedYou', clock(until)) : it.state.quiet && !it.me.owner ? t('quiet') : '';
 		text.disabled = why;
 		text.placeholder = why || t('write');
 	}
 
 	function update() {
 		const names = [...it.typing.values()].slice(0, 3).map(({ name }) => bidi(name));
-		fill(title, h('h1', { dir: 'auto' }, it.name), h('small', {}, it.state.locked && '🔒 ', t('here', ...it.count())));
+		fill(title, h('h1', { dir: 'auto' }, it.name), h('small', it.state.locked && '🔒 ', t('here', ...it.count())));
 		writing.textContent = names.length ? t('typing', names.join(', ')) : '';
 		hand.setAttribute('aria-pressed', it.hands.includes(it.me.id));
 		hands(it, queue);
@@ -228,7 +222,6 @@ export function chat(it) {
 	} };
 }
 
-/** The other language, everywhere. */
 export function switchLang() {
 	store.set('lang', lang() === 'en' ? 'zh' : 'en');
 	setLang();

@@ -13,7 +13,6 @@ roomRef|Room number or link|房间号或链接
 yourName|Your name|你的名字
 password|Password|密码
 optional|Password (optional)|密码（可选）
-unreachable|The server does not answer. Is this the right network?|服务器没有响应。网络正确吗？
 room|Room {0}|房间 {0}
 back|All rooms|所有房间
 language|中文|English
@@ -22,7 +21,6 @@ cancel|Cancel|取消
 yes|Yes|确定
 save|Save|保存
 copy|Copy|复制
-copied|Copied|已复制
 more|More|更多
 connecting|Connecting …|正在连接…
 catching|Loading …|正在加载…
@@ -33,7 +31,6 @@ online|Caught up|已是最新
 lost|Some older messages are gone|部分较早的消息已不存在
 messages|Messages|消息
 begins|{0} begins here.|“{0}”从这里开始。
-older|Older messages|更早的消息
 new|new|条新消息
 newest|Newest|最新
 today|Today|今天
@@ -49,7 +46,6 @@ send|Send|发送
 reply|Reply|回复
 edit|Edit|编辑
 delete|Delete|删除
-earlier|an earlier message|较早的消息
 deleted|{0} deleted|已删除 {0} 条
 tooLong|{0} characters too many|超出 {0} 个字符
 typing|{0} writing …|{0} 正在输入…
@@ -62,14 +58,11 @@ search|Search|搜索
 nothing|Nothing found|没有找到
 board|Board for the wall|投影大屏
 share|Invite|邀请
-link|Link|链接
-soundOn|Sound on|打开提示音
-soundOff|Sound off|关闭提示音
+sound|Sound|提示音
 leave|Leave the room|离开房间
 hand|Raise hand|举手
 lower|Lower the hand|放下手
 lowerAll|Lower all|全部放下
-onlyOwners|Only owners can write now|现在只有房主可以发言
 mutedYou|You are muted until {0}|你已被禁言至 {0}
 kicked|You were taken out of this room.|你已被移出该房间。
 closed|This room was closed.|该房间已关闭。
@@ -78,8 +71,8 @@ settings|Room settings|房间设置
 newPassword|New password (empty: none)|新密码（留空则取消）
 lock|Locked: nobody new can join|锁定：不允许新成员加入
 quiet|Quiet: only owners write|安静：只有房主可以发言
-ownerHint|Owner link: whoever opens it owns this room. Your way back from another device.|房主链接：打开它的人即为房主，换设备时可用它找回房间。
-anew|Make a new owner link; the old one is void|重新生成房主链接，旧链接失效
+ownerHint|Owner link: whoever opens it owns this room.|房主链接：打开它的人即为房主。
+anew|New owner link; the old one is void|新的房主链接（旧链接失效）
 export|Download messages and attendance|下载消息和出勤
 closeRoom|Close the room for good|永久关闭房间
 allow|Let {0} in again|允许 {0} 再次加入
@@ -108,7 +101,7 @@ allowed+|{0} lets {1} in again|{0} 允许 {1} 再次加入
 owner+|{0} made {1} an owner|{0} 将 {1} 设为房主
 owner-|{1} is no longer an owner|{1} 不再是房主
 wiped+|{0} deleted all messages of {1}|{0} 删除了 {1} 的全部消息
-e-1|There is no connection.|没有连接。
+e-1|The server does not answer.|服务器没有响应。
 e3|It is no longer there.|已不存在。
 e5|That is not allowed now.|现在没有权限。
 e7|Too fast; try again soon.|操作过于频繁，请稍后重试。`.split('\n')) {
@@ -124,7 +117,6 @@ export const t = (key, ...args) => (WORDS[key] || ['', ''])[at].replace(/\{(\d)\
 
 export const refusal = ({ code, msg }) => t('e' + code) || msg;
 
-/** The language chosen here, or the first of the browser's that we have. */
 export function setLang() {
 	const wanted = [store.get('lang'), ...navigator.languages].find((code) => /^(en|zh)/i.test(code)) || 'en';
 	at = /^zh/i.test(wanted) ? 1 : 0;

@@ -1,11 +1,8 @@
 // A long list of which only what is near the view is in the document. Rows are `{key, sig}`; `draw`
 // makes a row's element, anew when its `sig` changes. Knows nothing of messages.
 
-/** Drawn above and below the view: two flicks of a thumb. */
 const MARGIN_PX = 900;
-/** So near the end one is at the end, and stays there. */
 const END_PX = 48;
-/** Of a row that was never drawn. */
 const HEIGHT_PX = 70;
 
 export class List {
@@ -35,7 +32,6 @@ export class List {
 		return this.drawn.get(key).el.getBoundingClientRect().top - this.box.getBoundingClientRect().top;
 	}
 
-	/** A message in view and where it is, so that it stays there. */
 	anchor() {
 		for (const [key, { el }] of this.drawn) {
 			const y = this.y(key);
@@ -43,7 +39,6 @@ export class List {
 		}
 	}
 
-	/** Draws what is near the view, `anchor` where it was. */
 	update(anchor = this.anchor()) {
 		this.waiting = 0;
 		const { box, rows } = this;
@@ -74,7 +69,6 @@ export class List {
 		this.moved();
 	}
 
-	/** Has these rows in the document; elements and focus stay. */
 	place(from, to) {
 		const rows = this.rows.slice(from, to);
 		const keys = new Set(rows.map((row) => row.key));

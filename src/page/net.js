@@ -3,10 +3,8 @@
 import { lang } from './i18n.js';
 import * as store from './store.js';
 
-/** After so much silence the server is asked; so long may an answer take. */
 const QUIET_MS = 20000;
 const ANSWER_MS = 8000;
-/** Who has just woken the phone wants to know sooner. */
 const WAKE_MS = 3000;
 const LONGEST_WAIT_MS = 20000;
 
@@ -22,11 +20,9 @@ const asked = new Map();
 
 /** An HTTP call with this device's token; `status` 0: nobody answered. */
 export async function call(path, body) {
-	const stop = new AbortController();
-	setTimeout(() => stop.abort(), ANSWER_MS);
 	const headers = { 'Accept-Language': lang(), ...(store.me().token && { Authorization: 'Bearer ' + store.me().token }) };
 	try {
-		const answer = await fetch(path, { method: body ? 'POST' : 'GET', headers, body: JSON.stringify(body), signal: stop.signal });
+		const answer = await fetch(path, { method: body ? 'POST' : 'GET', headers, body: JSON.stringify(body) });
 		return { ...await answer.json(), status: answer.status };
 	} catch {
 		return { status: 0 };
@@ -83,7 +79,6 @@ function stop() {
 	asked.clear();
 }
 
-/** The token is void: this guest is no more. */
 function end(code) {
 	stop();
 	if (store.me().token === token) store.set('me', null);
@@ -92,7 +87,7 @@ function end(code) {
 }
 
 /** Gives the socket up and comes back, with full jitter: thirty phones do not come at one moment. */
-export function drop() {
+function drop() {
 	stop();
 	const wait = 200 + Math.random() * Math.min(LONGEST_WAIT_MS, 1000 * 2 ** tries++);
 	net.retryAt = Date.now() + wait;
@@ -106,20 +101,22 @@ export function hurry() {
 }
 
 function probe(limit) {
-	if (!deadline && send({ type: 'ping' })) deadline = Date.now() + limit;
+	if (send({ type: 'ping' })) deadline = Math.min(deadline, Date.now() + limit);
 }
 
 setInterval(() => {
 	if (deadline && Date.now() > deadline) drop();
-	else if (Date.now() - heard > QUIET_MS) probe(ANSWER_MS);
+	else if (!deadline && Date.now() - heard > QUIET_MS) probe(ANSWER_MS);
 }, 1000);
-for (const event of ['online', 'offline', 'pageshow', 'focus']) addEventListener(event, hurry);
+for (const event of ['online', 'offline', 'focus']) addEventListener(event, hurry);
 document.addEventListener('visibilitychange', hurry);
 store.watch(() => net.state === 'online' || start());
 
 export function send(frame) {
 	if (net.state !== 'online' || socket.readyState !== 1) return false;
 	socket.send(JSON.stringify(frame));
+	// Whatever it is, something comes back.
+	deadline = deadline || Date.now() + ANSWER_MS;
 	return true;
 }
 

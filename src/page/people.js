@@ -7,7 +7,6 @@ import { ask } from './net.js';
 import * as store from './store.js';
 import { bidi, millis } from './text.js';
 
-/** An act of an owner: its answer, or nothing if it was refused. */
 async function command(it, act, fields) {
 	const answer = await ask('owner', { room: it.id, act, ...fields });
 	if (answer.code || act !== 'state') toast(answer.code ? refusal(answer) : t('done'));
@@ -24,14 +23,13 @@ export function linkTo(it, key) {
 }
 export const qr = (link) => h('img.qr', { src: '/qr.svg?text=' + encodeURIComponent(link), alt: 'QR ' + link, onerror: (e) => e.target.remove() });
 
-export const share = (it) => dialog('share', t('share'), qr(linkTo(it)), h('p.number', {}, t('room', it.id)), copyable('link', t('link'), linkTo(it)));
+export const share = (it) => dialog('share', t('share'), qr(linkTo(it)), h('p.number', t('room', it.id)), copyable('link', t('share'), linkTo(it)));
 
-/** Owners, those here, the others. */
 export function people(it) {
 	const rank = (m) => (m.owner ? 0 : m.online ? 1 : 2);
 	const all = [...it.members.values()].sort((a, b) => rank(a) - rank(b) || a.name.localeCompare(b.name));
-	dialog('people', t('here', ...it.count()), h('ul.people', {}, all.map((m) => h('li', { 'data-user': m.id }, avatar(m.avatar),
-		h('div', {}, h('bdi', {}, m.name), h('small', {}, [m.owner && t('owner'), t(m.online ? 'online1' : 'offline1'), millis(m.muted) > Date.now() && t('muted')].filter(Boolean).join(' · '))),
+	dialog('people', t('here', ...it.count()), h('ul.people', all.map((m) => h('li', { 'data-user': m.id }, avatar(m.avatar),
+		h('div', h('bdi', m.name), h('small', [m.owner && t('owner'), t(m.online ? 'online1' : 'offline1'), millis(m.muted) > Date.now() && t('muted')].filter(Boolean).join(' · '))),
 		it.me.owner && sign('member', '⋯', m.name + ': ' + t('more'), () => member(it, m))))));
 }
 
@@ -48,7 +46,6 @@ function member(it, m) {
 	]);
 }
 
-/** The raised hands in their order; owners lower them. */
 export function hands(it, el) {
 	const { owner } = it.me;
 	const sig = it.hands.join() + owner;
@@ -56,11 +53,10 @@ export function hands(it, el) {
 	el.dataset.sig = sig;
 	fill(el, it.hands.map((user, i) => {
 		const { name } = it.members.get(user) || { name: user };
-		return h('button.chip', { disabled: !owner, title: t('lower'), 'data-act': 'lower', onclick: () => command(it, 'lower', { user }) }, `✋ ${i + 1}. `, h('bdi', {}, name));
+		return h('button.chip', { disabled: !owner, title: t('lower'), 'data-act': 'lower', onclick: () => command(it, 'lower', { user }) }, `✋ ${i + 1}. `, h('bdi', name));
 	}), owner && it.hands.length > 1 && button('lower-all', t('lowerAll'), () => command(it, 'lower')));
 }
 
-/** All that an owner sets. */
 export async function settings(it) {
 	const state = await command(it, 'state');
 	if (!state) return;
@@ -68,7 +64,7 @@ export async function settings(it) {
 		e.preventDefault();
 		command(it, act, { [key]: e.target.elements[0].value || null });
 	} }, field(act, label, props), submit(t('save')));
-	const toggle = (act, on) => h('label.line', {}, t(act), h('input#' + act, { type: 'checkbox', role: 'switch', checked: on, async onchange({ target }) {
+	const toggle = (act, on) => h('label.line', t(act), h('input#' + act, { type: 'checkbox', role: 'switch', checked: on, async onchange({ target }) {
 		if (!await command(it, act, { on: target.checked })) target.checked = !target.checked;
 	} }));
 	const link = h('div');
@@ -81,11 +77,10 @@ export async function settings(it) {
 	dialog('settings', t('settings'), form('rename', t('roomName'), 'name', { value: it.name }), form('password', t('newPassword'), 'password', { placeholder: state.password && '••••' }),
 		toggle('lock', state.locked), toggle('quiet', state.quiet),
 		state.keptOut.map(({ user, name }) => button('allow', t('allow', bidi(name)), () => command(it, 'allow', { user }))),
-		h('p', {}, t('export')), h('div.line', {}, ['html', 'txt', 'csv', 'json'].map((format) => button(format, format, () => download(it, format)))),
-		h('p', {}, t('ownerHint')), link, button('close-room', t('closeRoom'), () => sure(t('closeRoom'), () => command(it, 'close')), 'danger'));
+		h('p', t('export')), h('div.line', ['html', 'txt', 'csv', 'json'].map((format) => button(format, format, () => download(it, format)))),
+		h('p', t('ownerHint')), link, button('close-room', t('closeRoom'), () => sure(t('closeRoom'), () => command(it, 'close')), 'danger'));
 }
 
-/** A link could not carry the token. */
 async function download(it, format) {
 	const answer = await fetch(`/rooms/${it.id}/export?format=${format}`, { headers: { Authorization: 'Bearer ' + store.me().token } });
 	if (!answer.ok) return toast(answer.status);

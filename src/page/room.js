@@ -9,8 +9,7 @@ export const erased = (entry) => Object.assign(entry, { kind: 'deleted', text: '
 export class Room {
 	constructor(id) {
 		/** member: 'yes', 'no', or why not any more: 'kicked', 'closed', 'gone'. '': not known yet. */
-		Object.assign(this, { id, name: store.known(id).name, member: '', members: new Map(), state: {}, hands: [], typing: new Map() });
-		/** All up to this place was in view. */
+		Object.assign(this, { id, name: store.known(id).name, member: '', members: new Map(), state: {}, hands: [], faces: {}, typing: new Map() });
 		this.seen = store.get('seen.' + id);
 		/** Own messages not known to be stored, oldest first: {uuid, text, reply, sent, failed}. */
 		this.pending = store.all('out.').map(([uuid, item]) => ({ ...item, uuid })).filter((p) => p.room === id).sort((a, b) => a.sent - b.sent);
@@ -45,11 +44,11 @@ export class Room {
 		while (i && this.entries[i - 1].seq > entry.seq) i--;
 		this.entries.splice(i, 0, entry);
 		this.bySeq.set(entry.seq, entry);
+		this.meet([entry.user || {}]);
 		this.byUuid.set(entry.uuid, entry);
 		return entry;
 	}
 
-	/** A page of history: what stands before all that is here, or the newest. */
 	page({ data, next, more, complete }) {
 		const newer = this.entries;
 		this.entries = [];
@@ -59,7 +58,6 @@ export class Room {
 		Object.assign(this, { low: next, more, gone: !complete, loaded: true });
 	}
 
-	/** What a new frame changes beside the order. */
 	live({ type, notice, user, target = {}, on, to, until, at }) {
 		const who = this.members.get(target.id) || {};
 		if (type === 'joined') this.members.set(user.id, { ...user, online: true });
@@ -71,12 +69,17 @@ export class Room {
 		else if (notice) this.state[notice] = on;
 	}
 
+	/** Avatars, also of those who left. */
+	meet(users) {
+		for (const { id, avatar } of users) this.faces[id] = avatar;
+	}
+
 	setMembers(list) {
+		this.meet(list);
 		this.members = new Map(list.map((m) => [m.id, m]));
 		this.hands = list.filter((m) => m.hand).sort((a, b) => a.hand - b.hand).map((m) => m.id);
 	}
 
-	/** Of a large room there are only numbers. */
 	presence({ online = [], offline = [], onlineCount, memberCount }) {
 		this.counts = memberCount && [onlineCount, memberCount];
 		for (const id of [...online, ...offline]) (this.members.get(id) || {}).online = online.includes(id);
@@ -84,11 +87,6 @@ export class Room {
 
 	count() {
 		return this.counts || [[...this.members.values()].filter((m) => m.online).length, this.members.size];
-	}
-
-	face(id) {
-		const { user } = this.entries.find((e) => e.user && e.user.id === id) || {};
-		return (this.members.get(id) || user || { avatar: id }).avatar;
 	}
 
 	get me() {
@@ -100,7 +98,6 @@ export class Room {
 		return this.entries.filter((e) => e.seq > this.seen && e.text && e.sender !== id).length;
 	}
 
-	/** All that is here was in view. */
 	read() {
 		const { seq } = this.entries[this.entries.length - 1] || { seq: 0 };
 		if (this.seen === null || seq > this.seen) store.set('seen.' + this.id, this.seen = seq);

@@ -11,7 +11,6 @@ export function get(key) {
 	}
 }
 
-/** null forgets. */
 export function set(key, value) {
 	const text = JSON.stringify(value);
 	delete tab[key];
@@ -23,7 +22,6 @@ export function set(key, value) {
 	}
 }
 
-/** `[rest of the key, value]` of all that begin with `start`. */
 export function all(start) {
 	let keys = Object.keys(tab);
 	try {
@@ -32,7 +30,6 @@ export function all(start) {
 	return keys.filter((key) => key.startsWith(start) && get(key)).map((key) => [key.slice(start.length), get(key)]);
 }
 
-/** Calls with a key that another tab changed, and whether it is gone. */
 export const watch = (changed) => addEventListener('storage', (e) => e.key && changed(e.key.slice(7), !e.newValue));
 
 /** Whom the server knows: `{id, token}`. */
@@ -46,15 +43,8 @@ export function remember(id, fields) {
 	set('rooms', [{ ...known(id), ...fields }, ...rooms().filter((room) => room.id !== id)].slice(0, 12));
 }
 
-export function forget(id) {
-	set('rooms', rooms().filter((room) => room.id !== id));
-	set('seen.' + id, null);
-}
-
 /** A uuid v4; on plain http there is no `crypto.randomUUID`. */
 export function uuid() {
-	const bytes = crypto.getRandomValues(new Uint8Array(16));
-	bytes[6] = (bytes[6] & 15) | 64;
-	bytes[8] = (bytes[8] & 63) | 128;
-	return Array.from(bytes, (b, i) => ([4, 6, 8, 10].includes(i) ? '-' : '') + b.toString(16).padStart(2, '0')).join('');
+	const hex = (n) => Array.from(crypto.getRandomValues(new Uint8Array(n)), (b) => (b + 256).toString(16).slice(1)).join('');
+	return `${hex(4)}-${hex(2)}-4${hex(2).slice(1)}-a${hex(2).slice(1)}-${hex(6)}`;
 }

@@ -1,12 +1,10 @@
 // Rooms and the socket together: what was missed comes, what is to be sent goes, exactly once.
 
-import { ask, call, drop, net, send } from './net.js';
+import { ask, call, net, send } from './net.js';
 import { Room, erased } from './room.js';
 import * as store from './store.js';
 
 const PAGE = 100;
-/** Only on a dead connection an answer takes longer. */
-const ACK_MS = 15000;
 const TYPING_MS = 5000;
 
 export const rooms = new Map();
@@ -70,12 +68,11 @@ net.greeted = (frame, renewed) => rooms.forEach((it) => {
 	else load(it);
 });
 
-function learn(it, { name, ...state }) {
-	it.name = name || it.name;
+function learn(it, state) {
+	it.name = state.name || it.name;
 	Object.assign(it.state, state);
 }
 
-/** The newest page, and who is here. */
 export async function load(it) {
 	if (!await page(it)) return;
 	it.member = 'yes';
@@ -103,7 +100,7 @@ async function members(it) {
 	const { code, data, state } = await ask('members', { room: it.id });
 	if (code) return;
 	it.setMembers(data);
-	learn(it, { ...state });
+	learn(it, state || {});
 	store.remember(it.id, { name: it.name });
 	changed(it);
 }
@@ -118,10 +115,7 @@ function pump() {
 		const item = it.member === 'yes' && it.pending.find((p) => !p.failed);
 		if (!item) continue;
 		const { uuid, text, reply } = item;
-		const flight = { it, item };
-		if (!send({ type: 'msg', uuid, room: it.id, reply, data: { type: 'Text', text } })) return;
-		flying = flight;
-		setTimeout(() => flying === flight && drop(), ACK_MS);
+		if (send({ type: 'msg', uuid, room: it.id, reply, data: { type: 'Text', text } })) flying = { it, item };
 		return;
 	}
 }
@@ -163,7 +157,6 @@ store.watch((key, gone) => gone && rooms.forEach((it) => {
 	changed(it);
 }));
 
-/** Another text for an own message, or none: it is deleted. */
 export async function change(it, entry, text) {
 	const fields = { room: it.id, uuid: entry.uuid };
 	const answer = await (text ? ask('edit', { ...fields, data: { type: 'Text', text } }) : ask('delete', fields));
@@ -179,19 +172,13 @@ export function typing(it) {
 	send({ type: 'typing', room: it.id });
 }
 
-const requests = {};
-
-/** Makes a room or joins one: `ok` and its `id`, or a refusal. Tried again after a lost answer it has
- * the same `request`, so there is no second guest. */
+/** Makes a room or joins one: `ok` and its `id`, or a refusal. */
 export async function enter(path, body) {
-	const key = path + JSON.stringify(body);
-	const request = requests[key] = requests[key] || store.uuid();
-	const answer = await call(path, { ...body, request });
+	const answer = await call(path, body);
 	if (answer.status === 401 && store.me().token) {
 		store.set('me', null);
 		return enter(path, body);
 	}
-	if (answer.status) delete requests[key];
 	if (!answer.success) return answer;
 	const { user, room, token, ownerKey = body.ownerKey } = answer.data;
 	store.set('me', { id: user.id, token });
@@ -205,6 +192,6 @@ export async function leave(it) {
 	if (answer.code) return answer;
 	it.pending.forEach((p) => it.settle(p.uuid));
 	rooms.delete(it.id);
-	store.forget(it.id);
+	store.set('rooms', store.rooms().filter((room) => room.id !== it.id));
 	return answer;
 }

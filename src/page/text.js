@@ -3,7 +3,6 @@
 import { h } from './dom.js';
 import { locale, t } from './i18n.js';
 
-/** The nodes of a text: web addresses are links, all else is text. */
 export function linked(text) {
 	const nodes = [];
 	let from = 0;
