@@ -65,11 +65,10 @@ function sound() {
 	heard = Date.now();
 	const tone = audio.createOscillator();
 	const gain = audio.createGain();
-	gain.gain.setValueAtTime(0.08, audio.currentTime);
-	gain.gain.exponentialRampToValueAtTime(0.001, audio.currentTime + 0.4);
+	gain.gain.value = 0.05;
 	tone.connect(gain).connect(audio.destination);
 	tone.start();
-	tone.stop(audio.currentTime + 0.4);
+	tone.stop(audio.currentTime + 0.15);
 }
 
 addEventListener('hashchange', route);

@@ -9,15 +9,11 @@ const SHOWN = 12;
 
 export function board(it) {
 	const title = h('h1', { dir: 'auto' });
-	const said = h('div.said', { role: 'log', 'aria-label': t('messages'), tabindex: 0 });
-	let before;
+	const said = h('div.said');
 	function update() {
-		const shown = it.entries.filter((e) => e.text).slice(-SHOWN);
-		const now = JSON.stringify(shown);
 		fill(title, it.name);
-		if (now === before) return;
-		before = now;
-		fill(said, shown.map((e) => h('div.big', avatar(it.faces[e.sender]), h('div', h('bdi', e.name), h('div', { dir: 'auto' }, e.text)))));
+		fill(said, it.entries.filter((e) => e.text).slice(-SHOWN).map((e) =>
+			h('div.big', avatar(it.faces[e.sender]), h('div', h('bdi', e.name), h('div', { dir: 'auto' }, e.text)))));
 		said.scrollTop = said.scrollHeight;
 	}
 	const el = h('main.board', h('aside', title, qr(linkTo(it)), h('p.number', t('room', it.id)), h('p', linkTo(it)), h('a', { href: '#/room/' + it.id }, t('close'))), said);

@@ -1,13 +1,13 @@
 // The room's screen: header, bar, messages, composer.
 
 import { avatar } from './avatar.js';
-import { button, dialog, field, fill, h, menu, sign, submit, sure, toast } from './dom.js';
+import { button, closeAll, dialog, field, fill, h, menu, sign, submit, sure, toast } from './dom.js';
 import { lang, refusal, setLang, t } from './i18n.js';
 import { List } from './list.js';
 import { ask, call, hurry, net } from './net.js';
 import { hands, people, settings, share } from './people.js';
 import * as store from './store.js';
-import { again, change, leave, older, say, typing } from './sync.js';
+import { again, change, leave, load, older, say, typing } from './sync.js';
 import { bidi, clock, day, dayOf, linked, millis, snippet } from './text.js';
 
 const MAX_CHARS = 4000;
@@ -143,21 +143,19 @@ export function chat(it) {
 		text.focus();
 	}
 
-	function search() {
-		const found = h('div.menu#found', { role: 'status' });
-		const input = field('query', t('search'));
-		const close = dialog('search', t('search'), h('form.line', { async onsubmit(e) {
-			e.preventDefault();
-			fill(found);
-			let page = { more: true, next: '' };
-			while (page.more && found.children.length < 50) {
-				page = await call(`/rooms/${it.id}/search?q=${encodeURIComponent(input.lastChild.value)}${page.next && '&before=' + page.next}`);
-				found.append(...(page.data || []).map(({ data: d }) => h('button.plain', { onclick: () => { close(); jump(d.seq); } },
-					h('bdi', d.name), ' ', h('small', day(millis(d.sent))), h('div', { dir: 'auto' }, snippet(d.data.text)))));
-			}
-			if (!found.firstChild) fill(found, page.code ? refusal(page) : t('nothing'));
-		} }, input, submit('→')), found);
+	async function find(e) {
+		e.preventDefault();
+		const { value } = e.target.elements[0];
+		const hits = [];
+		let page = {};
+		do {
+			page = await call(`/rooms/${it.id}/search?q=${encodeURIComponent(value)}${page.next ? '&before=' + page.next : ''}`);
+			hits.push(...(page.data || []));
+		} while (page.more && hits.length < 50);
+		if (!hits.length) return toast(page.code ? refusal(page) : t('nothing'));
+		menu(value, hits.map(({ data: d }) => ['hit', `${bidi(d.name)}, ${day(millis(d.sent))}: ${bidi(snippet(d.data.text))}`, () => { closeAll(); jump(d.seq); }]));
 	}
+	const search = () => dialog('search', t('search'), h('form.line', { onsubmit: find }, field('query', t('search')), submit('→')));
 
 	const title = h('button.title', { 'data-act': 'people', onclick: () => people(it) });
 	const hand = sign('hand', '✋', t('hand'), () => ask('hand', { room: it.id, on: !it.hands.includes(it.me.id) }).then(complain));
@@ -184,6 +182,7 @@ export function chat(it) {
 
 	function tick() {
 		const state = net.state !== 'online' ? net.state : !it.loaded || it.cursor < it.goal ? 'catching' : it.lost ? 'lost' : 'online';
+		if (!it.loaded) load(it);
 		if (bar.dataset.state !== state) {
 			bar.dataset.state = state;
 			status.textContent = t(state);

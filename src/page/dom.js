@@ -11,7 +11,7 @@ export function h(spec, props, ...children) {
 	const el = document.createElement(tag);
 	if (!props || props.constructor !== Object) children.unshift(props);
 	else for (const key in props) {
-		if (key.startsWith('on')) el[key] = props[key];
+		if (key.startsWith('on')) el.addEventListener(key.slice(2), props[key]);
 		else if (props[key] != null && props[key] !== false) el.setAttribute(key, props[key]);
 	}
 	if (classes) el.className = classes.replace(/\./g, ' ').trim();

@@ -1,5 +1,5 @@
-// A long list of which only what is near the view is in the document. Rows are `{key, sig}`; `draw`
-// makes a row's element, anew when its `sig` changes. Knows nothing of messages.
+// A long list of which only what is near the view is in the document. `draw` makes the element of a
+// row, `{key, sig}`, anew when its `sig` changes.
 
 const MARGIN_PX = 900;
 const END_PX = 48;
@@ -28,15 +28,13 @@ export class List {
 		this.update(anchor);
 	}
 
+	/** Where a row ends: what stands below it stays, even if it changes itself. */
 	y(key) {
-		return this.drawn.get(key).el.getBoundingClientRect().top - this.box.getBoundingClientRect().top;
+		return this.drawn.get(key).el.getBoundingClientRect().bottom - this.box.getBoundingClientRect().top;
 	}
 
 	anchor() {
-		for (const [key, { el }] of this.drawn) {
-			const y = this.y(key);
-			if (key[0] === 'm' && y + el.offsetHeight > 0) return { key, y };
-		}
+		for (const key of this.drawn.keys()) if (key[0] === 'm' && this.y(key) > 0) return { key, y: this.y(key) };
 	}
 
 	update(anchor = this.anchor()) {
@@ -50,7 +48,7 @@ export class List {
 		for (let round = 0, news = true; news && round < 5; round++) {
 			let total = 0;
 			const tops = rows.map((_, i) => (total += height(i)) - height(i));
-			const top = this.stick ? total - view : target === undefined ? box.scrollTop : tops[target] - anchor.y;
+			const top = this.stick ? total - view : target === undefined ? box.scrollTop : tops[target] + height(target) - anchor.y;
 			const near = rows.map((_, i) => tops[i] + height(i) > top - MARGIN_PX && tops[i] < top + view + MARGIN_PX);
 			const from = Math.max(0, near.indexOf(true));
 			const to = near.lastIndexOf(true) + 1;
@@ -98,11 +96,10 @@ export class List {
 		this.update();
 	}
 
-	/** Brings a row into view, a little below the top; answers its element. */
 	show(key) {
 		if (!this.index.has(key)) return null;
 		this.stick = false;
-		this.update({ key, y: this.box.clientHeight / 4 });
+		this.update({ key, y: this.box.clientHeight / 2 });
 		return this.drawn.get(key).el;
 	}
 }

@@ -23,11 +23,12 @@ export function set(key, value) {
 }
 
 export function all(start) {
-	let keys = Object.keys(tab);
 	try {
-		keys = keys.concat(Object.keys(localStorage).map((key) => key.slice(7)));
-	} catch { /* this tab's, then */ }
-	return keys.filter((key) => key.startsWith(start) && get(key)).map((key) => [key.slice(start.length), get(key)]);
+		const keys = Object.keys(localStorage).map((key) => key.slice(7)).filter((key) => key.startsWith(start));
+		return keys.map((key) => [key.slice(start.length), get(key)]);
+	} catch {
+		return [];
+	}
 }
 
 export const watch = (changed) => addEventListener('storage', (e) => e.key && changed(e.key.slice(7), !e.newValue));

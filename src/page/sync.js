@@ -91,7 +91,7 @@ async function page(it, before, limit = PAGE) {
 	const answer = await ask('history', { room: it.id, before, limit });
 	it.loading = false;
 	if (!answer.code) it.page(answer);
-	else if (answer.code > 0) it.member = 'no';
+	else if (answer.code === 3 || answer.code === 4) it.member = 'no';
 	changed(it);
 	return !answer.code;
 }
