@@ -21,8 +21,21 @@ macro_rules! page {
 static PAGE: &[(&str, &[u8])] = &page! {
     "index.html"
     "app.js"
+    "avatar.js"
+    "board.js"
+    "chat.js"
+    "dom.js"
+    "home.js"
+    "i18n.js"
     "icon.svg"
+    "list.js"
+    "net.js"
+    "people.js"
+    "room.js"
+    "store.js"
     "style.css"
+    "sync.js"
+    "text.js"
 };
 
 /// README's chapters on both protocols, as its contents stand between these two headings.

@@ -1,1 +1,79 @@
-document.title = `parlor – ${location.host}`;
+// The page: which screen is shown, the title, the sound.
+
+import { board } from './board.js';
+import { chat } from './chat.js';
+import { $, closeAll, fill } from './dom.js';
+import { home, reference } from './home.js';
+import { start } from './net.js';
+import * as store from './store.js';
+import { load, room, rooms, view } from './sync.js';
+
+const SOUND_MS = 4000;
+let screen, waiting, audio;
+let heard = 0;
+
+/** `#/`, `#/room/7`, `#/room/7?owner=KEY`, `#/room/7/board` */
+function route() {
+	const [wanted, key] = reference(location.hash);
+	const it = wanted > 0 && room(wanted);
+	const inside = it && !key && (it.member === 'yes' || (!it.member && store.me().token)) && it;
+	if (screen) screen.gone();
+	closeAll();
+	screen = inside ? (location.hash.endsWith('board') ? board : chat)(it) : home(wanted, key, it && it.member.length > 3 && it.member, entered);
+	screen.it = inside;
+	fill($('app'), screen.el);
+	if (inside && !it.loaded) load(it);
+	screen.opened();
+	title();
+}
+
+function entered(id) {
+	const hash = '#/room/' + id;
+	room(id).member = '';
+	start();
+	// An owner's key does not stay in the address bar.
+	if (location.hash === hash) route();
+	else location.replace(hash);
+}
+
+view.changed = (it, entry) => {
+	if (entry && entry.text && entry.sender !== it.me.id && !document.hasFocus()) {
+		if (it.unread() === 1) it.divider = it.seen;
+		sound();
+	}
+	waiting = waiting || setTimeout(() => {
+		const { member } = screen.it || {};
+		waiting = 0;
+		if (member && member !== 'yes') route();
+		else screen.update();
+		title();
+	}, 16);
+};
+
+function title() {
+	const n = [...rooms.values()].reduce((sum, it) => sum + it.unread(), 0);
+	document.title = (n ? `(${n}) ` : '') + (screen.it ? screen.it.name + ' · ' : '') + 'parlor';
+}
+
+// A page may be heard after it was touched.
+addEventListener('pointerdown', () => {
+	if (window.AudioContext) audio = audio || new AudioContext();
+});
+
+function sound() {
+	if (!audio || store.get('mute') || Date.now() - heard < SOUND_MS) return;
+	heard = Date.now();
+	const tone = audio.createOscillator();
+	const gain = audio.createGain();
+	gain.gain.value = 0.05;
+	tone.connect(gain).connect(audio.destination);
+	tone.start();
+	tone.stop(audio.currentTime + 0.15);
+}
+
+addEventListener('hashchange', route);
+addEventListener('focus', () => view.changed());
+// What was typed before a reload is sent, whichever room it is in.
+store.all('out.').forEach(([, item]) => room(item.room));
+start();
+route();

@@ -1,0 +1,93 @@
+// Elements, dialogs, toasts. Knows no room and no server.
+
+import { t } from './i18n.js';
+
+export const $ = (id) => document.getElementById(id);
+
+/** An element: `h('button.soft#id', {onclick}, 'text', child)`; properties may be left out. Text stays
+ * text; what is false is left out. */
+export function h(spec, props, ...children) {
+	const [, tag, classes, id] = spec.match(/(\w+)([^#]*)#?(.*)/);
+	const el = document.createElement(tag);
+	if (!props || props.constructor !== Object) children.unshift(props);
+	else for (const key in props) {
+		if (key.startsWith('on')) el.addEventListener(key.slice(2), props[key]);
+		else if (props[key] != null && props[key] !== false) el.setAttribute(key, props[key]);
+	}
+	if (classes) el.className = classes.replace(/\./g, ' ').trim();
+	if (id) el.id = id;
+	return fill(el, ...children);
+}
+
+export function fill(el, ...children) {
+	el.textContent = '';
+	el.append(...children.flat().filter(Boolean));
+	return el;
+}
+
+export const button = (act, label, onclick, kind = 'soft') => h('button.' + kind, { type: 'button', 'data-act': act, onclick }, label);
+export const submit = (label) => h('button.main', label);
+
+export function sign(act, mark, label, onclick) {
+	const el = button(act, mark, onclick, 'sign');
+	el.setAttribute('aria-label', el.title = label);
+	return el;
+}
+
+export const field = (id, label, props) => h('label.field', label, h('input#' + id, { autocomplete: 'off', dir: 'auto', ...props }));
+
+// Dialogs, one above the other: the uppermost keeps the focus, Escape closes it.
+const open = [];
+
+export function dialog(name, title, ...body) {
+	const before = document.activeElement;
+	const box = h('div.dialog', { role: 'dialog', 'aria-modal': true, 'aria-label': title, 'data-dialog': name, tabindex: -1 },
+		h('div.head', h('h2', { dir: 'auto' }, title), sign('close', '✕', t('close'), () => close())), ...body);
+	const veil = h('div.veil', { onclick: (e) => e.target === veil && close() }, box);
+	const close = () => {
+		open.splice(open.indexOf(box), 1);
+		veil.remove();
+		before.focus({ preventScroll: true });
+	};
+	box.close = close;
+	open.push(box);
+	$('layer').append(veil);
+	(box.querySelector('input:not([readonly])') || box).focus();
+	return close;
+}
+
+export const closeAll = () => open.slice().forEach((box) => box.close());
+
+addEventListener('keydown', (e) => {
+	const box = open[open.length - 1];
+	const step = { Tab: e.shiftKey ? -1 : 1, ArrowDown: 1, ArrowUp: -1, Escape: 2 }[e.key];
+	if (!box || !step) return;
+	e.preventDefault();
+	if (step > 1) return box.close();
+	const inside = [...box.querySelectorAll('a,button,input')];
+	inside[(Math.max(inside.indexOf(document.activeElement), step > 0 ? -1 : 0) + step + inside.length) % inside.length].focus();
+});
+
+/** A dialog of things to do: `[act, label, action, danger]`. */
+export function menu(title, items) {
+	const close = dialog('menu', title, h('div.menu', items.filter(Boolean).map(([act, label, action, danger]) =>
+		button(act, label, () => { close(); action(); }, danger ? 'danger' : 'plain'))));
+}
+
+export const sure = (question, action) => menu(question + '?', [['yes', t('yes'), action, true], ['no', t('cancel'), () => {}]]);
+
+let hide;
+export function toast(text) {
+	fill($('toast'), text);
+	clearTimeout(hide);
+	hide = setTimeout(fill, 5000, $('toast'));
+}
+
+/** A text to copy; plain http has no clipboard, so the old way. */
+export function copyable(id, label, value) {
+	const input = h('input#' + id, { readonly: true, value, 'aria-label': label });
+	return h('div.line', input, button('copy', t('copy'), () => {
+		input.select();
+		toast(document.execCommand('copy') && t('done'));
+	}));
+}

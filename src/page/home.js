@@ -1,0 +1,70 @@
+// The first screen: make a room or join one. Also the door of a room one is not in.
+
+import { switchLang } from './chat.js';
+import { button, field, fill, h, submit } from './dom.js';
+import { t } from './i18n.js';
+import { call } from './net.js';
+import { server } from './people.js';
+import * as store from './store.js';
+import { enter } from './sync.js';
+import { bidi } from './text.js';
+
+export function reference(text) {
+	const [, room, , key] = text.trim().match(/^(?:.*\/room\/)?(\d{1,15}|[0-9a-f]{32})(\/board)?(?:\?owner=([0-9a-f]+))?$/) || [];
+	return room ? [room.length < 16 ? Number(room) : room, key] : [];
+}
+
+/** `wanted`: the room to join, `key` its owner's, `why` one is out of it; `entered(id)` when in. */
+export function home(wanted, key, why, entered) {
+	const el = h('main.home');
+	const error = h('p.error', { role: 'alert' });
+	let request = store.uuid();
+	const listed = () => server.rooms.find((room) => room.id === wanted) || {};
+	const value = (id) => (el.querySelector('#' + id) || { value: '' }).value.trim();
+	const name = (id) => field(id, t('yourName'), { value: store.get('name'), required: true });
+	const password = (id, label) => field(id, t(label), { type: 'password' });
+
+	async function attempt(path, fields) {
+		fill(error);
+		const body = { listed: true, request };
+		for (const key in fields) if (fields[key]) body[key] = fields[key];
+		const answer = await enter(path, body);
+		// After a lost answer the same one makes no second guest.
+		if (answer.status) request = store.uuid();
+		if (answer.ok) return entered(answer.id);
+		if (wanted) door(answer.code === 'wrong_password');
+		fill(error, answer.message || answer.msg || t('e-1'), ' ', answer.suggest && button('suggest', answer.suggest, () => attempt(path, { ...body, userName: answer.suggest })));
+	}
+
+	function join() {
+		const [roomId = value('room'), ownerKey] = wanted ? [wanted, key] : reference(value('room'));
+		attempt('/room/join', { roomId, ownerKey, roomPassword: value('password'), userName: value('name') || store.get('name') });
+	}
+	const make = () => attempt('/room/create', { roomName: value('room-name'), roomPassword: value('room-password'), userName: value('my-name') });
+
+	const form = (id, title, act, ...fields) => h('form.card#' + id, { onsubmit: (e) => { e.preventDefault(); act(); } }, h('h2', { dir: 'auto' }, title), ...fields, submit(title));
+
+	const list = (id, title, all) => all.length > 0 && h('nav.card#' + id, h('h2', title), all.map((room) =>
+		h('a.soft', { href: '#/room/' + room.id }, h('bdi', room.name), room.password && ' 🔒', ' ', h('small', `${room.id}`))));
+
+	function draw(...cards) {
+		fill(el, h('header', h('img', { src: '/page/icon.svg', alt: '' }), h('h1', { dir: 'auto' }, server.name || 'parlor'), h('p', t('tagline'))),
+			why && h('p.error', t(why)), error, ...cards, h('footer', wanted && h('a', { href: '#/' }, t('back')), button('language', t('language'), switchLang, 'plain')));
+	}
+
+	const door = (locked) => draw(form('join', t('join') + ' ' + bidi(listed().name || store.known(wanted).name || t('room', wanted)), join, name('name'), locked && !key && password('password', 'password')));
+
+	const all = () => draw(list('mine', t('yourRooms'), store.rooms()), list('here', t('roomsHere'), server.rooms.filter((room) => !store.known(room.id).name)),
+		form('join', t('join'), join, field('room', t('roomRef'), { required: true }), name('name'), password('password', 'optional')),
+		!server.closed && form('make', t('make'), make, field('room-name', t('roomName'), { required: true }), name('my-name'), password('room-password', 'optional')));
+
+	async function begin() {
+		const where = await call('/where');
+		if (where.status === 200) Object.assign(server, where);
+		if (!wanted) return all();
+		door(listed().password);
+		if (!why && store.get('name') && (!listed().password || key)) join();
+	}
+	begin();
+	return { el, update() {}, opened() {}, gone() {} };
+}

@@ -1,0 +1,125 @@
+// English and Chinese: `key|English|中文`; {0} stands for an argument.
+
+import * as store from './store.js';
+
+const WORDS = {};
+for (const line of `tagline|Open, say your name, talk.|打开，留名，开聊。
+join|Join|加入
+make|Make a room|创建房间
+roomsHere|Rooms here|这里的房间
+yourRooms|Your rooms|我的房间
+roomName|Name of the room|房间名称
+roomRef|Room number or link|房间号或链接
+yourName|Your name|你的名字
+password|Password|密码
+optional|Password (optional)|密码（可选）
+room|Room {0}|房间 {0}
+back|All rooms|所有房间
+language|中文|English
+close|Close|关闭
+cancel|Cancel|取消
+yes|Yes|确定
+save|Save|保存
+copy|Copy|复制
+more|More|更多
+connecting|Connecting …|正在连接…
+catching|Loading …|正在加载…
+waiting|Offline: trying again|已离线，即将重试
+seconds|in {0} s|{0} 秒后
+now|Now|立即
+online|Caught up|已是最新
+lost|Some older messages are gone|部分较早的消息已不存在
+messages|Messages|消息
+begins|{0} begins here.|“{0}”从这里开始。
+new|new|条新消息
+newest|Newest|最新
+today|Today|今天
+yesterday|Yesterday|昨天
+edited|edited|已编辑
+sending|sending|发送中
+sent|sent|已发送
+failed|not sent|未发送
+retry|Retry|重试
+discard|Discard|丢弃
+write|Write a message|输入消息
+send|Send|发送
+reply|Reply|回复
+edit|Edit|编辑
+delete|Delete|删除
+deleted|{0} deleted|已删除 {0} 条
+tooLong|{0} characters too many|超出 {0} 个字符
+typing|{0} writing …|{0} 正在输入…
+here|{0} of {1} here|{0}/{1} 在线
+online1|here|在线
+offline1|away|离开
+owner|owner|房主
+muted|muted|已禁言
+search|Search|搜索
+nothing|Nothing found|没有找到
+board|Board for the wall|投影大屏
+share|Invite|邀请
+sound|Sound|提示音
+leave|Leave the room|离开房间
+hand|Raise hand|举手
+lower|Lower the hand|放下手
+lowerAll|Lower all|全部放下
+mutedYou|You are muted until {0}|你已被禁言至 {0}
+kicked|You were taken out of this room.|你已被移出该房间。
+closed|This room was closed.|该房间已关闭。
+gone|You are no longer in this room.|你已不在该房间中。
+settings|Room settings|房间设置
+newPassword|New password (empty: none)|新密码（留空则取消）
+lock|Locked: nobody new can join|锁定：不允许新成员加入
+quiet|Quiet: only owners write|安静：只有房主可以发言
+ownerHint|Owner link: whoever opens it owns this room.|房主链接：打开它的人即为房主。
+anew|New owner link; the old one is void|新的房主链接（旧链接失效）
+export|Download messages and attendance|下载消息和出勤
+closeRoom|Close the room for good|永久关闭房间
+allow|Let {0} in again|允许 {0} 再次加入
+mute5|Mute for 5 minutes|禁言 5 分钟
+mute60|Mute for an hour|禁言 1 小时
+unmute|Let write again|解除禁言
+kick|Take out|移出房间
+keepOut|Take out and keep out|移出并禁止加入
+wipe|Delete all messages|删除全部消息
+appoint|Make an owner|设为房主
+dismiss|No longer an owner|取消房主
+done|Done|完成
+joined|{0} joined|{0} 加入了房间
+left|{0} left|{0} 离开了房间
+renamed+|{0} named the room {1}|{0} 将房间改名为 {1}
+password+|{0} set a password|{0} 设置了密码
+password-|{0} removed the password|{0} 取消了密码
+locked+|{0} locked the room|{0} 锁定了房间
+locked-|{0} unlocked the room|{0} 解锁了房间
+quiet+|{0}: quiet, only owners write|{0} 开启了安静：只有房主可以发言
+quiet-|{0}: everyone can write|{0} 结束了安静：大家可以发言
+muted+|{0} muted {1} until {2}|{0} 将 {1} 禁言至 {2}
+muted-|{0} lets {1} write again|{0} 解除了 {1} 的禁言
+kicked+|{0} took {1} out|{0} 将 {1} 移出了房间
+allowed+|{0} lets {1} in again|{0} 允许 {1} 再次加入
+owner+|{0} made {1} an owner|{0} 将 {1} 设为房主
+owner-|{1} is no longer an owner|{1} 不再是房主
+wiped+|{0} deleted all messages of {1}|{0} 删除了 {1} 的全部消息
+e-1|The server does not answer.|服务器没有响应。
+e3|It is no longer there.|已不存在。
+e5|That is not allowed now.|现在没有权限。
+e7|Too fast; try again soon.|操作过于频繁，请稍后重试。`.split('\n')) {
+	const [key, ...both] = line.split('|');
+	WORDS[key] = both;
+}
+
+let at;
+export const lang = () => ['en', 'zh'][at];
+export const locale = () => (at ? 'zh-CN' : /^en/.test(navigator.language) ? navigator.language : 'en-GB');
+
+export const t = (key, ...args) => (WORDS[key] || ['', ''])[at].replace(/\{(\d)\}/g, (_, i) => args[i]);
+
+export const refusal = ({ code, msg }) => t('e' + code) || msg;
+
+export function setLang() {
+	const wanted = [store.get('lang'), ...navigator.languages].find((code) => /^(en|zh)/i.test(code)) || 'en';
+	at = /^zh/i.test(wanted) ? 1 : 0;
+	document.documentElement.lang = at ? 'zh-CN' : 'en';
+}
+setLang();

@@ -1,0 +1,105 @@
+// A long list of which only what is near the view is in the document. `draw` makes the element of a
+// row, `{key, sig}`, anew when its `sig` changes.
+
+const MARGIN_PX = 900;
+const END_PX = 48;
+const HEIGHT_PX = 70;
+
+export class List {
+	constructor(box, draw, moved) {
+		Object.assign(this, { box, draw, moved, rows: [], index: new Map(), heights: new Map(), drawn: new Map(), stick: true });
+		this.above = box.appendChild(document.createElement('div'));
+		this.below = box.appendChild(document.createElement('div'));
+		box.onscroll = () => {
+			this.stick = box.scrollHeight - box.scrollTop - box.clientHeight < END_PX;
+			this.waiting = this.waiting || requestAnimationFrame(() => this.update());
+		};
+		new ResizeObserver(() => {
+			if (box.clientWidth !== this.width) this.heights.clear();
+			this.width = box.clientWidth;
+			this.update();
+		}).observe(box);
+	}
+
+	set(rows) {
+		const anchor = this.anchor();
+		this.rows = rows;
+		this.index = new Map(rows.map((row, i) => [row.key, i]));
+		this.update(anchor);
+	}
+
+	/** Where a row ends: what stands below it stays, even if it changes itself. */
+	y(key) {
+		return this.drawn.get(key).el.getBoundingClientRect().bottom - this.box.getBoundingClientRect().top;
+	}
+
+	anchor() {
+		for (const key of this.drawn.keys()) if (key[0] === 'm' && this.y(key) > 0) return { key, y: this.y(key) };
+	}
+
+	update(anchor = this.anchor()) {
+		this.waiting = 0;
+		const { box, rows } = this;
+		const view = box.clientHeight;
+		if (!view) return;
+		const target = !this.stick && anchor ? this.index.get(anchor.key) : undefined;
+		const height = (i) => this.heights.get(rows[i].key) || HEIGHT_PX;
+		// Heights are known by drawing, which may bring others near the view: a few rounds.
+		for (let round = 0, news = true; news && round < 5; round++) {
+			let total = 0;
+			const tops = rows.map((_, i) => (total += height(i)) - height(i));
+			const top = this.stick ? total - view : target === undefined ? box.scrollTop : tops[target] + height(target) - anchor.y;
+			const near = rows.map((_, i) => tops[i] + height(i) > top - MARGIN_PX && tops[i] < top + view + MARGIN_PX);
+			const from = Math.max(0, near.indexOf(true));
+			const to = near.lastIndexOf(true) + 1;
+			this.place(from, to);
+			this.above.style.height = (tops[from] || 0) + 'px';
+			this.below.style.height = total - (to < rows.length ? tops[to] : total) + 'px';
+			news = false;
+			for (const [key, { el }] of this.drawn) {
+				const is = el.getBoundingClientRect().height;
+				news = news || Math.abs((this.heights.get(key) || HEIGHT_PX) - is) > 0.5;
+				this.heights.set(key, is);
+			}
+		}
+		if (this.stick) box.scrollTop = box.scrollHeight;
+		else if (target !== undefined && this.drawn.has(anchor.key)) box.scrollTop += this.y(anchor.key) - anchor.y;
+		this.moved();
+	}
+
+	place(from, to) {
+		const rows = this.rows.slice(from, to);
+		const keys = new Set(rows.map((row) => row.key));
+		for (const [key, { el }] of this.drawn) {
+			if (keys.has(key)) continue;
+			if (el.contains(document.activeElement)) this.box.focus({ preventScroll: true });
+			el.remove();
+		}
+		let last = this.above;
+		this.drawn = new Map(rows.map((row) => {
+			const { sig, el } = this.drawn.get(row.key) || {};
+			const now = sig === row.sig ? el : this.draw(row);
+			if (now !== el) {
+				const focused = el && el.contains(document.activeElement);
+				if (el) el.replaceWith(now);
+				if (focused) now.focus({ preventScroll: true });
+				this.heights.delete(row.key);
+			}
+			if (last.nextSibling !== now) last.after(now);
+			last = now;
+			return [row.key, { sig: row.sig, el: now }];
+		}));
+	}
+
+	toEnd() {
+		this.stick = true;
+		this.update();
+	}
+
+	show(key) {
+		if (!this.index.has(key)) return null;
+		this.stick = false;
+		this.update({ key, y: this.box.clientHeight / 2 });
+		return this.drawn.get(key).el;
+	}
+}

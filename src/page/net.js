@@ -1,0 +1,131 @@
+// The way to the server: HTTP calls, and one WebSocket that comes back by itself. Knows no rooms.
+
+import { lang } from './i18n.js';
+import * as store from './store.js';
+
+const QUIET_MS = 20000;
+const ANSWER_MS = 8000;
+const WAKE_MS = 3000;
+const LONGEST_WAIT_MS = 20000;
+
+/** state: idle, connecting, online, waiting (until `retryAt`), ended. Its functions are set by sync. */
+export const net = { state: 'idle' };
+
+let socket, token, epoch, retry;
+let tries = 0;
+let heard = 0;
+let deadline = 0;
+let ids = 0;
+const asked = new Map();
+
+/** An HTTP call with this device's token; `status` 0: nobody answered. */
+export async function call(path, body) {
+	const headers = { 'Accept-Language': lang(), ...(store.me().token && { Authorization: 'Bearer ' + store.me().token }) };
+	try {
+		const answer = await fetch(path, { method: body ? 'POST' : 'GET', headers, body: JSON.stringify(body) });
+		return { ...await answer.json(), status: answer.status };
+	} catch {
+		return { status: 0 };
+	}
+}
+
+function become(state) {
+	net.state = state;
+	net.changed();
+}
+
+export function start() {
+	const me = store.me();
+	if (socket && token === me.token) return;
+	stop();
+	token = me.token;
+	if (!token) return become('idle');
+	socket = new WebSocket(location.origin.replace('http', 'ws') + '/ws');
+	deadline = Date.now() + ANSWER_MS;
+	socket.onopen = () => socket.send(JSON.stringify({ type: 'auth', token, v: 1, resume: epoch && net.resume(), epoch }));
+	socket.onmessage = ({ data }) => {
+		const frame = JSON.parse(data);
+		heard = Date.now();
+		if (frame.type === 'auth') return greeted(frame);
+		deadline = 0;
+		const settle = asked.get(frame.id);
+		asked.delete(frame.id);
+		(settle || net.heard)(frame);
+	};
+	// 4001 to 4003 are for good, unless another tab is somebody else by now.
+	socket.onclose = ({ code }) => (code > 4000 && code < 4004 && (store.me().token || token) === token ? end(code) : drop());
+	become('connecting');
+}
+
+function greeted(frame) {
+	if (frame.code) return frame.code < 4 ? end(4003) : drop();
+	const renewed = epoch && epoch !== frame.epoch;
+	deadline = tries = 0;
+	epoch = frame.epoch;
+	net.state = 'online';
+	net.greeted(frame, renewed);
+	net.changed();
+}
+
+function stop() {
+	clearTimeout(retry);
+	if (socket) {
+		socket.onopen = socket.onmessage = socket.onclose = null;
+		socket.close();
+	}
+	socket = null;
+	deadline = 0;
+	for (const settle of asked.values()) settle({ code: -1 });
+	asked.clear();
+}
+
+function end(code) {
+	stop();
+	if (store.me().token === token) store.set('me', null);
+	net.ended(code);
+	become('ended');
+}
+
+/** Gives the socket up and comes back, with full jitter: thirty phones do not come at one moment. */
+function drop() {
+	stop();
+	const wait = 200 + Math.random() * Math.min(LONGEST_WAIT_MS, 1000 * 2 ** tries++);
+	net.retryAt = Date.now() + wait;
+	retry = setTimeout(start, wait);
+	become('waiting');
+}
+
+export function hurry() {
+	if (net.state === 'waiting') start();
+	else probe(WAKE_MS);
+}
+
+function probe(limit) {
+	if (send({ type: 'ping' })) deadline = Math.min(deadline, Date.now() + limit);
+}
+
+setInterval(() => {
+	if (deadline && Date.now() > deadline) drop();
+	else if (!deadline && Date.now() - heard > QUIET_MS) probe(ANSWER_MS);
+}, 1000);
+for (const event of ['online', 'offline', 'focus']) addEventListener(event, hurry);
+document.addEventListener('visibilitychange', hurry);
+store.watch(() => net.state === 'online' || start());
+
+export function send(frame) {
+	if (net.state !== 'online' || socket.readyState !== 1) return false;
+	socket.send(JSON.stringify(frame));
+	// Whatever it is, something comes back.
+	deadline = deadline || Date.now() + ANSWER_MS;
+	return true;
+}
+
+/** A request and its answer; code -1: there was none. */
+export function ask(type, fields) {
+	return new Promise((settle) => {
+		const none = () => settle({ code: -1 });
+		if (!send({ type, id: ++ids, ...fields })) return none();
+		asked.set(ids, settle);
+		setTimeout(none, ANSWER_MS);
+	});
+}

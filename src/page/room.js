@@ -1,0 +1,128 @@
+// A room as this page knows it: its order as far as loaded, members, what is unread, what is to be
+// sent. Frames go in; no socket, no document.
+
+import * as store from './store.js';
+import { millis } from './text.js';
+
+export const erased = (entry) => Object.assign(entry, { kind: 'deleted', text: '' });
+
+export class Room {
+	constructor(id) {
+		/** member: 'yes', 'no', or why not any more: 'kicked', 'closed', 'gone'. '': not known yet. */
+		Object.assign(this, { id, name: store.known(id).name, member: '', members: new Map(), state: {}, hands: [], faces: {}, typing: new Map() });
+		this.seen = store.get('seen.' + id);
+		/** Own messages not known to be stored, oldest first: {uuid, text, reply, sent, failed}. */
+		this.pending = store.all('out.').map(([uuid, item]) => ({ ...item, uuid })).filter((p) => p.room === id).sort((a, b) => a.sent - b.sent);
+		this.clear();
+	}
+
+	/** Forgets the order. `entries`: sorted by `seq`, without a gap from `low` on; `late`: changes of what
+	 * is just being loaded; `cursor`: the greatest `at` of a frame, never of an answer; at `goal` we are
+	 * caught up; what was unread begins after `divider`. */
+	clear() {
+		Object.assign(this, { entries: [], bySeq: new Map(), byUuid: new Map(), late: [], cursor: 0, goal: 0, low: 0, loaded: false, more: true, gone: false, divider: null });
+	}
+
+	/** A frame of the order, new or old. Answers its entry if it was not here yet. */
+	take(frame) {
+		const { type, at, user, data: d } = frame;
+		const { uuid, seq, sender, name, sent, reply, modified } = d || frame;
+		this.cursor = Math.max(this.cursor, at);
+		if (type !== 'recv' && type !== 'deleted') return !this.bySeq.has(at) && this.add({ kind: type, seq: at, user, sent: millis(sent), frame });
+		const known = this.byUuid.get(uuid) || this.bySeq.get(seq);
+		const kind = d ? 'message' : 'deleted';
+		const text = d ? d.data.text : '';
+		this.settle(uuid);
+		if (known) return known.kind === 'message' && !Object.assign(known, { kind, text, modified });
+		if (seq === at) return this.add({ kind, uuid, seq, sender, name, text, sent: millis(sent), reply, modified });
+		// It will be loaded as it is then, unless it is on its way as it was.
+		if (this.loading) this.late.push(frame);
+	}
+
+	add(entry) {
+		let i = this.entries.length;
+		while (i && this.entries[i - 1].seq > entry.seq) i--;
+		this.entries.splice(i, 0, entry);
+		this.bySeq.set(entry.seq, entry);
+		this.meet([entry.user || {}]);
+		this.byUuid.set(entry.uuid, entry);
+		return entry;
+	}
+
+	page({ data, next, more, complete }) {
+		const newer = this.entries;
+		this.entries = [];
+		data.forEach(this.take, this);
+		this.entries = this.entries.concat(newer).sort((a, b) => a.seq - b.seq);
+		this.late.splice(0).forEach(this.take, this);
+		Object.assign(this, { low: next, more, gone: !complete, loaded: true });
+	}
+
+	live({ type, notice, user, target = {}, on, to, until, at }) {
+		const who = this.members.get(target.id) || {};
+		if (type === 'joined') this.members.set(user.id, { ...user, online: true });
+		else if (type === 'left') this.members.delete(user.id);
+		else if (notice === 'renamed') this.name = to;
+		else if (notice === 'muted') who.muted = until;
+		else if (notice === 'owner') who.owner = on;
+		else if (notice === 'wiped') this.entries.filter((e) => e.sender === target.id && e.seq < at).forEach(erased);
+		else if (notice) this.state[notice] = on;
+	}
+
+	/** Avatars, also of those who left. */
+	meet(users) {
+		for (const { id, avatar } of users) this.faces[id] = avatar;
+	}
+
+	setMembers(list) {
+		this.meet(list);
+		this.members = new Map(list.map((m) => [m.id, m]));
+		this.hands = list.filter((m) => m.hand).sort((a, b) => a.hand - b.hand).map((m) => m.id);
+	}
+
+	presence({ online = [], offline = [], onlineCount, memberCount }) {
+		this.counts = memberCount && [onlineCount, memberCount];
+		for (const id of [...online, ...offline]) (this.members.get(id) || {}).online = online.includes(id);
+	}
+
+	count() {
+		return this.counts || [[...this.members.values()].filter((m) => m.online).length, this.members.size];
+	}
+
+	get me() {
+		return this.members.get(store.me().id) || store.me();
+	}
+
+	unread() {
+		const { id } = store.me();
+		return this.entries.filter((e) => e.seq > this.seen && e.text && e.sender !== id).length;
+	}
+
+	read() {
+		const { seq } = this.entries[this.entries.length - 1] || { seq: 0 };
+		if (this.seen === null || seq > this.seen) store.set('seen.' + this.id, this.seen = seq);
+	}
+
+	say(text, reply) {
+		const item = { uuid: store.uuid(), text, reply, sent: Date.now() };
+		this.divider = null;
+		this.pending.push(item);
+		this.keep(item);
+	}
+
+	keep(item) {
+		store.set('out.' + item.uuid, { ...item, room: this.id });
+	}
+
+	settle(uuid) {
+		const item = this.pending.find((p) => p.uuid === uuid);
+		if (item) store.set('out.' + uuid, null);
+		this.pending = this.pending.filter((p) => p !== item);
+		return item;
+	}
+
+	stored({ uuid, seq, sent }) {
+		const item = this.settle(uuid);
+		if (item && !this.byUuid.has(uuid)) this.add({ ...item, kind: 'message', seq, sender: this.me.id, name: this.me.name, sent: millis(sent) });
+	}
+}

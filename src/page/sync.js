@@ -1,0 +1,197 @@
+// Rooms and the socket together: what was missed comes, what is to be sent goes, exactly once.
+
+import { ask, call, net, send } from './net.js';
+import { Room, erased } from './room.js';
+import * as store from './store.js';
+
+const PAGE = 100;
+const TYPING_MS = 5000;
+
+export const rooms = new Map();
+/** `changed(room, entry)`, set by app: something is another; `entry` was just said there. */
+export const view = {};
+const changed = (it, entry) => view.changed(it, entry);
+
+export function room(id) {
+	if (!rooms.has(id)) rooms.set(id, new Room(id));
+	return rooms.get(id);
+}
+
+net.changed = () => {
+	if (net.state !== 'online') flying = null;
+	pump();
+	changed();
+};
+
+net.resume = () => Object.fromEntries([...rooms.values()].filter((it) => it.loaded).map((it) => [it.id, it.cursor]));
+
+net.ended = (code) => rooms.forEach((it) => {
+	if (it.member === 'yes') it.member = { 4001: 'kicked', 4002: 'closed' }[code] || 'gone';
+	it.clear();
+});
+
+net.heard = (frame) => {
+	const { type, user } = frame;
+	if (type === 'send') return answered(frame);
+	const it = rooms.get(frame.room || (frame.data || {}).room);
+	if (!it) return;
+	let entry;
+	if (type === 'presence') it.presence(frame);
+	else if (type === 'hands') it.hands = frame.users;
+	else if (type === 'typing') {
+		clearTimeout((it.typing.get(user.id) || {}).timer);
+		it.typing.set(user.id, { ...user, timer: setTimeout(() => it.typing.delete(user.id) && changed(it), TYPING_MS) });
+	} else if (type === 'kicked' || type === 'closed') {
+		it.clear();
+		it.member = type;
+	} else if (frame.at) {
+		if (frame.at > it.cursor) it.live(frame);
+		entry = it.take(frame);
+		if (entry) it.typing.delete(entry.sender);
+	}
+	changed(it, entry);
+};
+
+net.greeted = (frame, renewed) => rooms.forEach((it) => {
+	const told = frame.rooms.find((r) => r.id === it.id);
+	const { loaded } = it;
+	if (!told || !told.complete || renewed) it.clear();
+	if (!told) {
+		it.member = it.member === 'yes' ? 'gone' : it.member || 'no';
+		return;
+	}
+	learn(it, told);
+	it.member = 'yes';
+	it.goal = told.at;
+	it.lost = loaded && !it.loaded;
+	if (it.loaded) members(it);
+	else load(it);
+});
+
+function learn(it, state) {
+	it.name = state.name || it.name;
+	Object.assign(it.state, state);
+}
+
+export async function load(it) {
+	if (!await page(it)) return;
+	it.member = 'yes';
+	it.cursor = Math.max(it.cursor, it.goal);
+	if (it.seen === null) it.read();
+	if (it.unread()) it.divider = it.seen;
+	members(it);
+	pump();
+}
+
+export const older = (it, limit) => it.loaded && it.more && page(it, it.low, limit);
+
+async function page(it, before, limit = PAGE) {
+	if (it.loading || net.state !== 'online') return false;
+	it.loading = true;
+	const answer = await ask('history', { room: it.id, before, limit });
+	it.loading = false;
+	if (!answer.code) it.page(answer);
+	else if (answer.code === 3 || answer.code === 4) it.member = 'no';
+	changed(it);
+	return !answer.code;
+}
+
+async function members(it) {
+	const { code, data, state } = await ask('members', { room: it.id });
+	if (code) return;
+	it.setMembers(data);
+	learn(it, state || {});
+	store.remember(it.id, { name: it.name });
+	changed(it);
+}
+
+// The outbox: one message in flight, so that none overtakes another.
+let flying = null;
+let pause = 0;
+
+function pump() {
+	if (flying || pause > Date.now()) return;
+	for (const it of rooms.values()) {
+		const item = it.member === 'yes' && it.pending.find((p) => !p.failed);
+		if (!item) continue;
+		const { uuid, text, reply } = item;
+		if (send({ type: 'msg', uuid, room: it.id, reply, data: { type: 'Text', text } })) flying = { it, item };
+		return;
+	}
+}
+
+function answered(frame) {
+	if (!flying || flying.item.uuid !== frame.uuid) return;
+	const { it, item } = flying;
+	flying = null;
+	if (!frame.code) it.stored(frame);
+	else if (frame.code === 7 || frame.code === 9) {
+		// Again, with the same uuid: it may have been stored.
+		const wait = 1000 * (frame.retryAfter || 1);
+		pause = Date.now() + wait;
+		setTimeout(pump, wait + 20);
+	} else {
+		item.failed = frame;
+		it.keep(item);
+	}
+	changed(it);
+	pump();
+}
+
+export function say(it, text, reply) {
+	it.say(text, reply);
+	changed(it);
+	pump();
+}
+
+export function again(it, item) {
+	item.failed = null;
+	it.keep(item);
+	changed(it);
+	pump();
+}
+
+// Another tab has sent a message, or given it up.
+store.watch((key, gone) => gone && rooms.forEach((it) => {
+	it.pending = it.pending.filter((p) => key !== 'out.' + p.uuid || (flying && flying.item === p));
+	changed(it);
+}));
+
+export async function change(it, entry, text) {
+	const fields = { room: it.id, uuid: entry.uuid };
+	const answer = await (text ? ask('edit', { ...fields, data: { type: 'Text', text } }) : ask('delete', fields));
+	if (!answer.code) text ? Object.assign(entry, { text, modified: true }) : erased(entry);
+	changed(it);
+	return answer;
+}
+
+let typed = 0;
+export function typing(it) {
+	if (Date.now() - typed < 3000) return;
+	typed = Date.now();
+	send({ type: 'typing', room: it.id });
+}
+
+/** Makes a room or joins one: `ok` and its `id`, or a refusal. */
+export async function enter(path, body) {
+	const answer = await call(path, body);
+	if (answer.status === 401 && store.me().token) {
+		store.set('me', null);
+		return enter(path, body);
+	}
+	if (!answer.success) return answer;
+	const { user, room, token, ownerKey = body.ownerKey } = answer.data;
+	store.set('me', { id: user.id, token });
+	store.set('name', user.userName);
+	store.remember(room.id, { name: room.roomName, ...(ownerKey && { key: ownerKey }) });
+	return { ok: true, id: room.id };
+}
+
+export async function leave(it) {
+	const answer = await ask('leave', { room: it.id });
+	if (answer.code) return answer;
+	it.pending.forEach((p) => it.settle(p.uuid));
+	rooms.delete(it.id);
+	store.set('rooms', store.rooms().filter((room) => room.id !== it.id));
+	return answer;
+}
