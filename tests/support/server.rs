@@ -156,12 +156,6 @@ impl Server {
         self.process.stderr.text()
     }
 
-    /// All that it printed, once it has ended.
-    pub fn stdout(&self) -> String {
-        self.process.stdout.ended();
-        self.process.stdout.text()
-    }
-
     /// SIGTERM; fails unless it ends with 0 within 5 s.
     pub fn stop(&mut self) {
         self.signal("TERM");
