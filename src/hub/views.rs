@@ -221,8 +221,8 @@ impl Hub {
         };
         let muted = found.muted.iter().filter(|(_, until)| **until > now);
         let kept_out = found.kept_out.values().map(|out| Named {
-            no: out.user,
-            name: out.name.clone(),
+            no: out.who.user,
+            name: out.who.name.clone(),
         });
         Ok(OwnersView {
             room,

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
-use super::{Known, Member, Room, Rooms, digest, skeleton};
+use super::{Barred, Known, Member, Room, Rooms, digest, skeleton};
 use crate::model::*;
 
 impl Room {
@@ -224,7 +224,8 @@ impl Rooms {
 
     pub fn put_kept_out(&mut self, room: RoomNo, who: KeptOut) {
         if let Some(room) = self.rooms.get_mut(&room) {
-            room.kept_out.insert(who.user, who);
+            let look = skeleton(&who.name);
+            room.kept_out.insert(who.user, Barred { who, look });
         }
     }
 

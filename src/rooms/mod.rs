@@ -72,7 +72,15 @@ pub struct Room {
     /// Who may not write, and until when. No owner; the past is swept out with the next mute.
     pub muted: BTreeMap<UserNo, Nanos>,
     /// At most `MAX_KEPT_OUT`, none of them a member.
-    pub kept_out: BTreeMap<UserNo, KeptOut>,
+    pub kept_out: BTreeMap<UserNo, Barred>,
+}
+
+/// Somebody who is kept out.
+#[derive(Clone, Debug)]
+pub struct Barred {
+    pub who: KeptOut,
+    /// The skeleton of its name: a newcomer's is compared with a thousand of them.
+    look: String,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -134,9 +142,10 @@ impl Room {
             return false;
         }
         let look = skeleton(name);
-        self.kept_out.values().any(|out| {
-            Some(out.user) == user || out.from == Some(from) || skeleton(&out.name) == look
-        })
+        let is_it = |Barred { who, look: barred }: &Barred| {
+            Some(who.user) == user || who.from == Some(from) || *barred == look
+        };
+        self.kept_out.values().any(is_it)
     }
 
     fn seat(&mut self, at: Place, member: Member) {

@@ -99,7 +99,7 @@ impl Rooms {
             } => self.kick(&hand, *user, keep_out.then_some(*from)),
             Power::Allow(user) => {
                 let out = room.kept_out.get(user).ok_or(Refusal::NotKeptOut)?;
-                let target = named(*user, &out.name);
+                let target = named(*user, &out.who.name);
                 let allowed = hand.tells(room.last, Notice::Allowed { target });
                 let user = *user;
                 Ok((vec![Event::LetIn { room: no, user }, allowed], Reply::Ok))

@@ -4,6 +4,7 @@
 use super::room_api::{kinds, written_as_read};
 use super::runner::happened;
 use parlor::model::*;
+use parlor::wire::owner::Wish;
 use parlor::wire::refusal;
 use parlor::wire::socket::{self as wire, Call, Incoming};
 use serde_json::Value;
@@ -42,6 +43,27 @@ pub const WORDS: &[&str] = &[
     "\"typing\"",
     "\"history\"",
     "\"ping\"",
+    "\"owner\"",
+    "\"hand\"",
+    "\"act\":",
+    "\"rename\"",
+    "\"password\"",
+    "\"lock\"",
+    "\"quiet\"",
+    "\"mute\"",
+    "\"kick\"",
+    "\"allow\"",
+    "\"wipe\"",
+    "\"appoint\"",
+    "\"link\"",
+    "\"lower\"",
+    "\"close\"",
+    "\"state\"",
+    "\"on\":",
+    "\"user\":",
+    "\"minutes\":",
+    "\"keepOut\":",
+    "\"ownerKey\":",
     "\"token\":",
     "\"resume\":{\"1\":2}",
     "\"epoch\":",
@@ -107,8 +129,17 @@ pub fn run(input: &[u8]) -> Vec<u64> {
             if let Ok(Call::History { limit, .. }) = &ask.call {
                 assert!((1..=MAX_PAGE).contains(limit));
             }
+            let mut act = "";
+            if let Ok(Call::Owner { wish, .. }) = &ask.call {
+                act = wish.act();
+                assert_eq!(sent["act"], act);
+                if let Wish::Mute { minutes, .. } = wish {
+                    assert!(*minutes <= MAX_MUTE_MINUTES);
+                }
+            }
             happened((
                 ask.echo.kind,
+                act,
                 ask.call.map(|_| ()).map_err(|why| told(&why)),
             ))
         }

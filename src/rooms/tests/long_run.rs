@@ -266,7 +266,7 @@ fn check_agreement(table: &Rooms) {
         }
         assert!(room.kept_out.len() <= MAX_KEPT_OUT);
         for (user, out) in &room.kept_out {
-            assert_eq!(*user, out.user);
+            assert_eq!(*user, out.who.user);
             assert!(room.member(*user).is_none(), "kept out and in: {room:?}");
             assert!(!room.is_owner(*user), "an owner kept out: {room:?}");
         }
