@@ -58,6 +58,7 @@ fn socket(server: &Server, token: &str) -> TcpStream {
 /// What does not fit is not waited for.
 fn flood(what: &str, stream: &TcpStream, bytes: &[u8]) {
     let start = Instant::now();
+    let mut taken_last = start;
     let (mut stream, mut at, mut sent) = (stream, 0, 0u64);
     stream.set_nonblocking(true).expect("an option");
     loop {
@@ -65,9 +66,10 @@ fn flood(what: &str, stream: &TcpStream, bytes: &[u8]) {
             Ok(taken) => {
                 at = (at + taken) % bytes.len();
                 sent += taken as u64;
-                // Some MB at once, then a trickle: the cores are shared.
+                taken_last = Instant::now();
+                // Some MB at once, then less: the cores are shared.
                 if sent > 4 * 1024 * 1024 {
-                    std::thread::sleep(Duration::from_millis(50));
+                    std::thread::sleep(Duration::from_millis(10));
                 }
             }
             Err(e) if e.kind() == ErrorKind::WouldBlock => {
@@ -75,10 +77,11 @@ fn flood(what: &str, stream: &TcpStream, bytes: &[u8]) {
             }
             Err(_) => break,
         }
+        // On a busy machine it may take long until all that is kept for it is full.
+        let waited = taken_last.elapsed();
         assert!(
-            start.elapsed() < WRITE_DEADLINE + LATE,
-            "{what}: not cut within {:?}; {sent} bytes were taken",
-            start.elapsed()
+            waited < WRITE_DEADLINE + LATE && sent < MOST_TAKEN,
+            "{what}: not cut; {sent} bytes were taken, the last {waited:?} ago"
         );
     }
     println!(
@@ -86,6 +89,10 @@ fn flood(what: &str, stream: &TcpStream, bytes: &[u8]) {
         start.elapsed()
     );
 }
+
+/// Bytes that a flooder gets rid of: each asks for an answer of about its size, and what both kernels
+/// and the queue keep of those is less.
+const MOST_TAKEN: u64 = 32 * 1024 * 1024;
 
 /// Reads a byte a second until the connection is over.
 fn sip(mut stream: &TcpStream) {
