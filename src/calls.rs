@@ -32,6 +32,8 @@ pub struct Join<'a> {
     pub key: Option<&'a str>,
     pub name: Option<String>,
     pub request: Option<Uuid>,
+    /// Something that was asked for before is not settled yet: a member may be none by then.
+    pub asked: bool,
     /// Where the call came from.
     pub from: IpAddr,
 }
@@ -262,7 +264,7 @@ impl Calls {
             self.try_key(key, &entrance, from)?;
         }
         let proof = match (&entrance.secret, join.password) {
-            (Some(secret), Some(password)) if !member && key.is_none() => {
+            (Some(secret), Some(password)) if key.is_none() && (!member || join.asked) => {
                 let target = Target::Room(entrance.no);
                 if !self.try_password(password, Some(secret), target, from)? {
                     return Err(Refusal::WrongPassword);

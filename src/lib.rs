@@ -5,6 +5,7 @@
 
 pub mod model;
 pub mod rooms;
+pub mod turns;
 pub mod wire;
 
 pub mod hub;

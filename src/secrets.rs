@@ -2,12 +2,10 @@
 //!
 //! Knows no user and no room.
 
-use std::collections::{HashMap, VecDeque};
 use std::fmt::Write as _;
 use std::net::IpAddr;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
-use std::time::Duration;
 
 use argon2::Argon2;
 use argon2::password_hash::phc::PasswordHash;
@@ -16,12 +14,11 @@ use crossbeam_channel::{Sender, bounded};
 use sha2::{Digest, Sha256};
 
 use crate::model::{AVATARS, KeyHash, Refusal, TokenHash};
+use crate::turns::Turns;
 
 /// Hashings at a time, each 19 MiB of memory and a core for a while: what a Raspberry Pi has to
 /// spare beside the chat.
 const AT_A_TIME: usize = 2;
-/// How long one waits for its turn: a class of thirty takes a few seconds on a Pi.
-const TURN_PATIENCE: Duration = Duration::from_secs(10);
 
 /// A new token: 64 lowercase hexadecimal digits from the operating system's random source, and
 /// what is stored of it.
@@ -75,50 +72,21 @@ fn random(bytes: &mut [u8]) -> Result<(), Refusal> {
 
 /// Hashes passwords with argon2id (RFC 9106), a bounded number at a time.
 /// Turns go round by address: whoever sends a thousand guesses waits behind itself.
-#[derive(Default)]
 pub struct Passwords {
-    line: Mutex<Line>,
-    moved: Condvar,
+    turns: Turns<IpAddr>,
     /// Checked where there is no user, so that it takes as long as a wrong password.
     nobody: OnceLock<Arc<str>>,
     /// None until a hashing thread could be made.
     tasks: Mutex<Option<Tasks>>,
 }
 
-#[derive(Default)]
-struct Line {
-    running: usize,
-    /// How many wait, by address. Never 0.
-    waiting: HashMap<IpAddr, usize>,
-    /// The addresses of `waiting`, whose turn is next first.
-    round: VecDeque<IpAddr>,
-}
-
-impl Line {
-    fn enter(&mut self, from: IpAddr) {
-        let waiting = self.waiting.entry(from).or_insert(0);
-        *waiting += 1;
-        if *waiting == 1 {
-            self.round.push_back(from);
+impl Default for Passwords {
+    fn default() -> Self {
+        Passwords {
+            turns: Turns::new(AT_A_TIME, usize::MAX),
+            nobody: OnceLock::new(),
+            tasks: Mutex::new(None),
         }
-    }
-
-    fn leave(&mut self, from: IpAddr) {
-        let more = match self.waiting.get_mut(&from) {
-            Some(waiting) if *waiting > 1 => {
-                *waiting -= 1;
-                true
-            }
-            _ => self.waiting.remove(&from).is_none(),
-        };
-        self.round.retain(|address| *address != from);
-        if more {
-            self.round.push_back(from);
-        }
-    }
-
-    fn is_turn_of(&self, from: IpAddr) -> bool {
-        self.running < AT_A_TIME && self.round.front() == Some(&from)
     }
 }
 
@@ -129,34 +97,7 @@ impl Passwords {
         from: IpAddr,
         work: impl FnOnce() -> Result<T, Refusal>,
     ) -> Result<T, Refusal> {
-        struct Turn<'a>(&'a Passwords);
-        impl Drop for Turn<'_> {
-            fn drop(&mut self) {
-                self.0.line().running -= 1;
-                self.0.moved.notify_all();
-            }
-        }
-        let mut line = self.line();
-        line.enter(from);
-        let waiting = |line: &mut Line| !line.is_turn_of(from);
-        let waited = self.moved.wait_timeout_while(line, TURN_PATIENCE, waiting);
-        let (mut line, waited) = waited.unwrap_or_else(PoisonError::into_inner);
-        line.leave(from);
-        if waited.timed_out() {
-            // Somebody else may be first now.
-            self.moved.notify_all();
-            return Err(Refusal::Busy);
-        }
-        line.running += 1;
-        let _turn = Turn(self);
-        drop(line);
-        self.moved.notify_all();
-        work()
-    }
-
-    fn line(&self) -> MutexGuard<'_, Line> {
-        // Nothing under it can panic half way.
-        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+        self.turns.take(from, work)
     }
 
     /// The PHC string of a password, with a salt of its own.
@@ -297,21 +238,6 @@ mod tests {
             Ok(true),
             "which the caller knows to be nobody"
         );
-    }
-
-    #[test]
-    fn turns_go_round_by_address() {
-        let address = |n: u8| IpAddr::from([127, 0, 0, n]);
-        let mut line = Line::default();
-        [1, 1, 1, 2].iter().for_each(|n| line.enter(address(*n)));
-        let mut order = vec![];
-        while let Some(&next) = line.round.front() {
-            assert!(line.is_turn_of(next));
-            line.leave(next);
-            order.push(next);
-        }
-        assert_eq!(order, [1, 2, 1, 1].map(address));
-        assert!(line.waiting.is_empty());
     }
 
     #[test]

@@ -101,6 +101,7 @@ impl Site {
                 key: body.key.as_deref(),
                 name: body.name,
                 request: None,
+                asked: false,
                 from: self.from(conn, request),
             };
             self.calls.take_seat(Some(&user), join)?;
@@ -160,7 +161,7 @@ impl Site {
             let text = need(text, "q", Want::Text)?;
             let before = number(request, "before")?.unwrap_or(Place::MAX);
             let limit = history_limit(number(request, "limit")?)?;
-            let page = self.calls.hub.search(room, before, &text, limit)?;
+            let page = self.calls.hub.search(room, user.no, before, &text, limit)?;
             Ok(json(
                 200,
                 wire::messages(&page, lang(request, self.calls.hub.lang())),

@@ -103,6 +103,7 @@ impl Site {
             key: body.key.as_deref(),
             name: body.user_name,
             request: body.request,
+            asked: false,
             from: asked.from,
         };
         let taken = self.calls.take_seat(user.as_ref(), join)?;

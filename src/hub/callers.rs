@@ -78,12 +78,18 @@ impl Hub {
         self.table().member(room, user)
     }
 
-    /// The same, of somebody who wants to send: whether it may now.
-    pub fn sender(&self, room: RoomRef, user: UserNo) -> Result<RoomNo, Refusal> {
+    /// The same, of somebody who wants to send: whether it may now. Who has asked for something that
+    /// is not settled yet (`asked`) may be a member by then: the rules look again.
+    pub fn sender(&self, room: RoomRef, user: UserNo, asked: bool) -> Result<RoomNo, Refusal> {
         let table = &mut *self.table();
-        let room = table.member(room, user)?;
+        let room = table.seat_of(room, user, asked)?;
         table.take_turn(room, user, &self.policy)?;
         Ok(room)
+    }
+
+    /// The same, of somebody who wants to leave.
+    pub fn leaver(&self, room: RoomRef, user: UserNo, asked: bool) -> Result<RoomNo, Refusal> {
+        self.table().seat_of(room, user, asked)
     }
 
     /// An account by the skeleton of its username.
@@ -103,7 +109,15 @@ impl Hub {
 
     /// Also those who left: messages name them.
     pub fn anybody(&self, no: UserNo) -> Result<Option<User>, Refusal> {
-        match self.user(no) {
+        let known = {
+            let table = self.table();
+            // Nobody looks on the disk for who never was.
+            if !table.rooms.was_given(no) {
+                return Ok(None);
+            }
+            table.rooms.user(no).map(|known| known.user.clone())
+        };
+        match known {
             Some(user) => Ok(Some(user)),
             None => self.readers.user(no).map_err(unreadable),
         }
@@ -150,6 +164,17 @@ impl Hub {
 }
 
 impl Table {
+    /// The room of a member, or of somebody who may be one soon.
+    fn seat_of(&mut self, room: RoomRef, user: UserNo, asked: bool) -> Result<RoomNo, Refusal> {
+        match self.member(room, user) {
+            Err(Refusal::NotMember) if asked => {
+                let found = self.find(room).ok_or(Refusal::NoSuchRoom)?;
+                Ok(found.head.no)
+            }
+            outcome => outcome,
+        }
+    }
+
     /// A call by a member.
     fn member(&mut self, room: RoomRef, user: UserNo) -> Result<RoomNo, Refusal> {
         let found = self.find(room).ok_or(Refusal::NoSuchRoom)?;

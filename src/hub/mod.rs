@@ -34,6 +34,7 @@ use std::time::{Duration, Instant};
 use crate::model::*;
 use crate::rooms::{Room, Rooms};
 use crate::store::{Loaded, Readers};
+use crate::turns::Turns;
 use crate::wire::Lang;
 use live::{Buckets, Hall, Person, Seat};
 use porters::Porters;
@@ -63,6 +64,7 @@ pub struct Hub {
     epoch: String,
     start: Instant,
     porters: Porters,
+    searches: Turns<UserNo>,
     /// Numbers what is published.
     turns: AtomicU64,
     /// Sockets take nothing on any more.
@@ -107,6 +109,10 @@ struct Session {
 const WRONG_PASSWORDS_A_MINUTE: u32 = 60;
 /// Joins of one room from one address: a classroom is one address, and comes in a minute.
 const JOINS_A_MINUTE: u32 = 120;
+
+/// Searches of one user that wait for their turn: a device each. There is one turn, so that the other
+/// readers of the database are there for pages.
+const SEARCHES_WAITING: usize = 4;
 
 /// A token lives so long after a start, whatever the clock says: a machine that boots with a wrong
 /// one must not end everybody's session before it is set right.
@@ -177,6 +183,7 @@ impl Hub {
             epoch,
             start,
             porters: Porters::start(),
+            searches: Turns::new(1, SEARCHES_WAITING),
             turns: AtomicU64::new(0),
             stopping: AtomicBool::new(false),
         }

@@ -279,6 +279,7 @@ impl Hub {
     pub fn search(
         &self,
         room: RoomNo,
+        user: UserNo,
         before: Place,
         text: &str,
         limit: usize,
@@ -290,8 +291,11 @@ impl Hub {
         };
         let before = before.min(last + 1);
         let bounds = (SEARCH_ROWS, SEARCH_TIME);
-        let found = self.readers.search(room, before, text, limit, bounds);
-        let (entries, stopped) = found.map_err(unreadable)?;
+        // It reads far more than a page: others' pages do not wait for anybody's searches.
+        let (entries, stopped) = self.searches.take(user, || {
+            let found = self.readers.search(room, before, text, limit, bounds);
+            found.map_err(unreadable)
+        })?;
         let next = stopped.max(floor + 1);
         let more = stopped > floor + 1;
         Ok(Page {

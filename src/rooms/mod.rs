@@ -234,6 +234,11 @@ impl Rooms {
         self.users.get(&no)
     }
 
+    /// Whether there ever was a user of this number.
+    pub fn was_given(&self, no: UserNo) -> bool {
+        (1..self.next_user).contains(&no.0)
+    }
+
     pub fn user_by_id(&self, id: Uuid) -> Option<&Known> {
         self.users.get(self.user_ids.get(&id)?)
     }

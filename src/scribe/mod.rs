@@ -31,8 +31,6 @@ const MAX_WAITING: usize = 4_096;
 const MAX_BATCH: usize = 1_024;
 /// While the disk takes no commits, it is tried this often.
 const PROBE_EVERY: Duration = Duration::from_secs(1);
-/// How often all rooms are looked through for what is no longer to be kept.
-const SWEEP_EVERY: Duration = Duration::from_secs(60);
 /// Pages written, near enough, until the write-ahead log is copied into the database: 16 MiB. A page
 /// written many times meanwhile is copied once, and each copying takes the disk from the scribe.
 const CHECKPOINT_PAGES: usize = 4_000;
@@ -161,6 +159,7 @@ impl Scribe {
             busy: Instant::now(),
             scrub: false,
             clearing: true,
+            cleared: Instant::now(),
             keep,
             sweep: VecDeque::new(),
             next_sweep: Instant::now(),
@@ -262,8 +261,9 @@ struct Work {
     busy: Instant,
     /// Something was deleted since the file was last built anew.
     scrub: bool,
-    /// There may be entries of ended rooms to delete.
+    /// There may be entries of ended rooms to delete, and when some were last.
     clearing: bool,
+    cleared: Instant,
     keep: Keep,
     /// Rooms still to be looked through.
     sweep: VecDeque<RoomNo>,
@@ -298,8 +298,13 @@ impl Work {
                 Job::Stop => stop = true,
             }
         }
+        self.begin_sweep();
         if idle {
             self.rest();
+        } else if self.failing.is_none() {
+            // There may never be quiet.
+            batch.extend(self.next_prune());
+            self.clear(true);
         }
         self.settle(batch);
         if !probes.is_empty()
@@ -319,14 +324,12 @@ impl Work {
         if self.failing.is_some() {
             return;
         }
-        let now = Instant::now();
-        if !self.keeps_all() && self.sweep.is_empty() && now >= self.next_sweep {
-            self.next_sweep = now + SWEEP_EVERY;
-            self.sweep = self.rooms.rooms().map(|room| room.head.no).collect();
-        }
-        if self.clearing || !self.sweep.is_empty() {
-            self.prune();
-        } else if self.quiet_at().is_some_and(|quiet| quiet <= now) {
+        if self.clearing {
+            self.clear(false);
+        } else if !self.sweep.is_empty() {
+            let prune = self.next_prune();
+            self.settle(prune.into_iter().collect());
+        } else if self.quiet_at().is_some_and(|quiet| quiet <= Instant::now()) {
             self.tidy();
             self.checkpoint(Copying::Truncate);
         }
@@ -447,7 +450,7 @@ impl Work {
             self.clearing |= events
                 .iter()
                 .any(|event| matches!(event, Event::RoomEnded { .. }));
-            writes += events.len();
+            writes += events.iter().map(rows).sum::<usize>();
             decided.push((
                 command,
                 Settled {
@@ -472,13 +475,18 @@ impl Work {
                     .collect();
                 return self.refuse(batch);
             }
-            // About a page a row, and those above it.
-            self.pages += writes + 3;
         } else {
             self.store.release();
         }
         self.hub
             .publish(decided.into_iter().map(|(_, settled)| settled).collect());
+        // About a page a row, and those above it.
+        self.wrote(if writes > 0 { writes + 3 } else { 0 });
+    }
+
+    /// So many pages, near enough, went to the log; it is copied when there are many.
+    fn wrote(&mut self, pages: usize) {
+        self.pages += pages;
         if self.pages >= CHECKPOINT_PAGES {
             self.checkpoint(Copying::Passive);
         }
@@ -548,6 +556,14 @@ impl Work {
             }
         }
         Ok(())
+    }
+}
+
+/// How many rows an event writes, near enough.
+fn rows(event: &Event) -> usize {
+    match event {
+        Event::Pruned { .. } => prune::PRUNE_ROWS,
+        _ => 1,
     }
 }
 

@@ -1,14 +1,18 @@
 //! Throws away what is no longer to be kept, in small steps between two batches.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::Work;
 use crate::clock;
 use crate::hub::Waiter;
 use crate::model::*;
 
-/// Rows deleted between two batches: about a millisecond.
-const PRUNE_ROWS: usize = 100;
+/// Rows deleted at once: about a millisecond, and near enough as many pages in the log.
+pub(super) const PRUNE_ROWS: usize = 100;
+/// While there is always something to do, ended rooms are deleted step by step this often.
+const CLEAR_EVERY: Duration = Duration::from_millis(250);
+/// How often all rooms are looked through for what is no longer to be kept.
+const SWEEP_EVERY: Duration = Duration::from_secs(60);
 /// If the time of day moved this much against the clock that does not jump, `--keep-days` waits
 /// for the next start: a Pi that believes in another year must not throw everything away.
 const MAX_CLOCK_JUMP: Duration = Duration::from_secs(3600);
@@ -22,33 +26,40 @@ pub struct Keep {
 }
 
 impl Work {
-    /// One small step of throwing away.
-    pub(super) fn prune(&mut self) {
-        if self.clearing {
-            match self.store.clear_ended(PRUNE_ROWS) {
-                Ok(more) => {
-                    self.clearing = more;
-                    self.pages += usize::from(more);
-                }
-                Err(e) => self.fail(&e),
-            }
-            return;
+    /// Every so often all rooms are to be looked through.
+    pub(super) fn begin_sweep(&mut self) {
+        let now = Instant::now();
+        if !self.keeps_all() && self.sweep.is_empty() && now >= self.next_sweep {
+            self.next_sweep = now + SWEEP_EVERY;
+            self.sweep = self.rooms.rooms().map(|room| room.head.no).collect();
         }
-        let Some(&no) = self.sweep.front() else {
-            return;
-        };
+    }
+
+    /// A small step of throwing away, as a command that shares the next commit.
+    pub(super) fn next_prune(&mut self) -> Option<(Command, Waiter)> {
+        let &no = self.sweep.front()?;
         match self.prunable(no) {
             Ok(Some(floor)) => {
-                let act = Act::Prune { room: no, floor };
-                self.settle(vec![(
-                    Command {
-                        now: clock::now(),
-                        act,
-                    },
-                    Waiter::Nobody,
-                )]);
+                let (now, act) = (clock::now(), Act::Prune { room: no, floor });
+                return Some((Command { now, act }, Waiter::Nobody));
             }
             Ok(None) => drop(self.sweep.pop_front()),
+            Err(e) => self.fail(&e),
+        }
+        None
+    }
+
+    /// A small step of deleting ended rooms; where others wait for the disk, not each time.
+    pub(super) fn clear(&mut self, others_wait: bool) {
+        if !self.clearing || (others_wait && self.cleared.elapsed() < CLEAR_EVERY) {
+            return;
+        }
+        self.cleared = Instant::now();
+        match self.store.clear_ended(PRUNE_ROWS) {
+            Ok(more) => {
+                self.clearing = more;
+                self.wrote(if more { PRUNE_ROWS } else { 0 });
+            }
             Err(e) => self.fail(&e),
         }
     }

@@ -243,7 +243,7 @@ impl Session<'_> {
     fn msg(&self, msg: Msg, who: UserNo) {
         let uuid = msg.uuid.clone();
         let outcome = msg.call.and_then(|say| {
-            let room = self.calls.hub.sender(say.room, who)?;
+            let room = self.calls.hub.sender(say.room, who, self.asked())?;
             let act = self
                 .calls
                 .say(room, who, Some(say.uuid), say.text, say.reply)?;
@@ -252,6 +252,11 @@ impl Session<'_> {
         if let Err(refusal) = outcome {
             self.say(wire::send(&msg.uuid, &Err(refusal)));
         }
+    }
+
+    /// Whether something that it asked for is not settled yet.
+    fn asked(&self) -> bool {
+        self.socket.unanswered.load(Ordering::Relaxed) > 0
     }
 
     /// Hands in a command whose answer comes back in its place among the frames of the order.
@@ -333,6 +338,7 @@ impl Session<'_> {
                     key: key.as_deref(),
                     name,
                     request: None,
+                    asked: self.asked(),
                     from: self.from,
                 };
                 let (act, _, _) = self.calls.join(Some(&user), join)?;
@@ -343,7 +349,7 @@ impl Session<'_> {
                 })
             }
             Call::Edit { room, uuid, text } => {
-                let room = hub.sender(room, who)?;
+                let room = hub.sender(room, who, self.asked())?;
                 let (user, recalled) = (who, None);
                 let act = Act::Edit {
                     room,
@@ -355,7 +361,7 @@ impl Session<'_> {
                 self.settle(act, echo).map(|()| None)
             }
             Call::Delete { room, uuid } => {
-                let room = hub.sender(room, who)?;
+                let room = hub.sender(room, who, self.asked())?;
                 let (user, recalled) = (who, None);
                 let act = Act::Delete {
                     room,
@@ -385,7 +391,7 @@ impl Session<'_> {
                 Ok(Some(wire::answer(&echo, &fields)))
             }
             Call::Leave { room } => {
-                let room = hub.member(room, who)?;
+                let room = hub.leaver(room, who, self.asked())?;
                 self.settle(Act::Leave { room, user: who }, echo)
                     .map(|()| None)
             }
