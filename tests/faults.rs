@@ -425,6 +425,46 @@ fn a_disk_that_stalls_delays_the_answer_and_nothing_else() {
     assert_eq!(class.room().len(), before.len() + 1);
 }
 
+/// What one socket asks for in one go is settled in that order, also while all of it waits for the
+/// disk: who has asked to come in may speak, and who has asked to leave must show the password again.
+#[test]
+fn what_is_asked_in_one_go_is_settled_in_its_order_on_a_slow_disk_too() {
+    let mut class = Class::start();
+    let http = class.server.client();
+    let locked = create(&http, json!({"roomPassword":"114514","listed":true}));
+    let fault = Fault::begin(&class.server, SYNC, "delay_enter=300ms", None);
+    let ws = &mut class.adas;
+    let (room, id) = (locked.room, uuid());
+    let join = json!({"type":"join","room":room,"password":"114514"});
+    let data = json!({"type":"Text","text":"in one go"});
+    let leave = json!({"type":"leave","room":room});
+    ws.send_json(join.clone());
+    ws.send_json(json!({"type":"msg","uuid":id,"room":room,"data":data}));
+    ws.send_json(leave.clone());
+    ws.send_json(join);
+    ws.send_json(leave);
+    ws.send_json(json!({"type":"msg","uuid":uuid(),"room":room,"data":data}));
+    let answers: Vec<_> = (0..6).map(|_| ws.recv()).collect();
+    let told: Vec<_> = answers
+        .iter()
+        .map(|a| (a["type"].as_str().unwrap_or(""), a["code"].as_u64()))
+        .collect();
+    let done = Some(0);
+    let order = [
+        ("join", done),
+        ("send", done),
+        ("leave", done),
+        ("join", done),
+        ("leave", done),
+        ("send", Some(4)),
+    ];
+    assert_eq!(told, order, "{answers:?}");
+    fault.end();
+    let members = locked.with_token().fetch(json!({"after":0}));
+    let said = members["data"].to_string();
+    assert_eq!(said.matches("in one go").count(), 1, "{said}");
+}
+
 /// On a disk that does not work parlor says so and serves nobody.
 #[test]
 fn parlor_does_not_start_on_a_disk_that_fails() {

@@ -1,5 +1,7 @@
 //! Copies the write-ahead log into the database, on a thread of its own.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 
 use crossbeam_channel::{Sender, bounded};
@@ -15,8 +17,27 @@ const COPY_WHILE_WAITING: i64 = 512;
 const COPY_ROUNDS: usize = 8;
 /// The checkpointer's thread: it takes wishes until there is nobody to wish.
 pub(super) struct Checkpoints {
-    pub(super) wishes: Sender<Copying>,
-    pub(super) thread: JoinHandle<()>,
+    wishes: Sender<Copying>,
+    under_way: Arc<AtomicBool>,
+    thread: JoinHandle<()>,
+}
+
+impl Checkpoints {
+    pub(super) fn wish(&self, how: Copying) {
+        self.under_way.store(true, Ordering::Relaxed);
+        // Full: one is waiting already.
+        let _ = self.wishes.try_send(how);
+    }
+
+    /// What can wait does not add to the log meanwhile: it would grow faster than it is copied.
+    pub(super) fn are_under_way(&self) -> bool {
+        self.under_way.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn end(self) {
+        drop(self.wishes);
+        let _ = self.thread.join();
+    }
 }
 
 /// Copies the log. Where it is written to all the time it never comes to its end by itself: then
@@ -48,11 +69,14 @@ pub(super) fn start(source: &Source) -> Result<Option<Checkpoints>, String> {
     let checkpointer = Checkpointer::new(source)
         .map_err(|e| format!("cannot open the database a second time: {e}"))?;
     let (wishes, wished) = bounded(1);
+    let under_way = Arc::new(AtomicBool::new(false));
+    let told = under_way.clone();
     let run = move || {
-        for how in wished {
+        for how in wished.iter() {
             if let Err(e) = copy(&checkpointer, how) {
                 log::warn!("the write-ahead log was not copied: {e}");
             }
+            told.store(!wished.is_empty(), Ordering::Relaxed);
         }
     };
     let thread = thread::Builder::new()
@@ -60,5 +84,9 @@ pub(super) fn start(source: &Source) -> Result<Option<Checkpoints>, String> {
         .stack_size(STACK)
         .spawn(run);
     let thread = thread.map_err(|e| format!("cannot start the checkpointer's thread: {e}"))?;
-    Ok(Some(Checkpoints { wishes, thread }))
+    Ok(Some(Checkpoints {
+        wishes,
+        under_way,
+        thread,
+    }))
 }

@@ -34,6 +34,8 @@ const PROBE_EVERY: Duration = Duration::from_secs(1);
 /// Pages written, near enough, until the write-ahead log is copied into the database: 16 MiB. A page
 /// written many times meanwhile is copied once, and each copying takes the disk from the scribe.
 const CHECKPOINT_PAGES: usize = 4_000;
+/// While it is copied, what is to be thrown away waits; it is looked after so often.
+const COPY_PAUSE: Duration = Duration::from_millis(20);
 /// A quiet server copies it all, so that what was deleted is overwritten in the file as well.
 const CHECKPOINT_QUIET: Duration = Duration::from_secs(60);
 /// A commit that took longer shows a disk that connections should not wait for themselves: their
@@ -301,7 +303,7 @@ impl Work {
         self.begin_sweep();
         if idle {
             self.rest();
-        } else if self.failing.is_none() {
+        } else if self.failing.is_none() && !self.is_copying() {
             // There may never be quiet.
             batch.extend(self.next_prune());
             self.clear(true);
@@ -321,7 +323,7 @@ impl Work {
 
     /// What waits for quiet, a small step of it.
     fn rest(&mut self) {
-        if self.failing.is_some() {
+        if self.failing.is_some() || self.is_copying() {
             return;
         }
         if self.clearing {
@@ -333,6 +335,11 @@ impl Work {
             self.tidy();
             self.checkpoint(Copying::Truncate);
         }
+    }
+
+    fn is_copying(&self) -> bool {
+        let checkpoints = self.checkpoints.as_ref();
+        checkpoints.is_some_and(Checkpoints::are_under_way)
     }
 
     fn keeps_all(&self) -> bool {
@@ -361,7 +368,10 @@ impl Work {
             return Some(*again);
         }
         if self.clearing || !self.sweep.is_empty() {
-            return Some(self.busy);
+            return Some(match self.is_copying() {
+                true => Instant::now() + COPY_PAUSE,
+                false => self.busy,
+            });
         }
         let sweep = (!self.keeps_all()).then_some(self.next_sweep);
         [self.quiet_at(), sweep].into_iter().flatten().min()
@@ -369,9 +379,8 @@ impl Work {
 
     /// Closes the database.
     fn end(mut self) -> rusqlite::Result<()> {
-        if let Some(Checkpoints { wishes, thread }) = self.checkpoints.take() {
-            drop(wishes);
-            let _ = thread.join();
+        if let Some(checkpoints) = self.checkpoints.take() {
+            checkpoints.end();
         }
         self.tidy();
         self.store.end()
@@ -414,8 +423,7 @@ impl Work {
         self.pages = 0;
         self.busy = Instant::now();
         if let Some(checkpoints) = &self.checkpoints {
-            // Full: one is waiting already.
-            let _ = checkpoints.wishes.try_send(how);
+            checkpoints.wish(how);
         }
     }
 
