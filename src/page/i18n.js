@@ -92,7 +92,7 @@ muted+|{0} muted {1} until {2}|{0} 将 {1} 禁言至 {2}
 muted-|{0} lets {1} write again|{0} 解除了 {1} 的禁言
 kicked+|{0} took {1} out|{0} 将 {1} 移出了房间
 allowed+|{0} lets {1} in again|{0} 允许 {1} 再次加入
-owner+|{0} made {1} an owner|{0} 将 {1} 设为房主
+owner+|{1} is now an owner|{1} 成为房主
 owner-|{1} is no longer an owner|{1} 不再是房主
 wiped+|{0} deleted all messages of {1}|{0} 删除了 {1} 的全部消息
 e-1|The server does not answer.|服务器没有响应。

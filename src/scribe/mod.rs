@@ -3,27 +3,29 @@
 //! It takes all that waits, completes commands with what the rules have forgotten, decides and
 //! applies each on its own table, writes all events as one transaction, and only then hands them
 //! to the hub. Its thread does that for whatever is in its channel. Where nothing waits, the thread
-//! that brings a command takes the pen for it: nobody need be woken. Knows no socket and no JSON.
+//! that brings a command does it (desk.rs): nobody need be woken. Knows no socket and no JSON.
 
 mod checkpoints;
+mod desk;
 mod prune;
 
+pub use desk::Desk;
 pub use prune::Keep;
 
 use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Select, Sender, TrySendError, bounded};
+use crossbeam_channel::{Receiver, Select, bounded};
 
 use crate::clock;
-use crate::hub::{Hub, Settled, Slot, Waiter};
+use crate::hub::{Hub, Settled, Waiter};
 use crate::model::*;
 use crate::rooms::Rooms;
 use crate::store::{Copying, Source, Store};
 use checkpoints::Checkpoints;
+use desk::{Job, Pen, guard};
 
 /// Commands that may wait. What finds it full is refused: a second of work for a slow card.
 const MAX_WAITING: usize = 4_096;
@@ -41,97 +43,8 @@ const CHECKPOINT_QUIET: Duration = Duration::from_secs(60);
 /// A commit that took longer shows a disk that connections should not wait for themselves: their
 /// pings would. The scribe's thread writes until it is quick again.
 const BRISK: Duration = Duration::from_millis(20);
-/// How long a caller waits for the scribe before it says "not confirmed".
-const PATIENCE: Duration = Duration::from_secs(60);
-/// `healthz` gives up on the scribe after this.
-const HEALTH_PATIENCE: Duration = Duration::from_secs(1);
-/// The exit code when the scribe panicked: a supervisor starts parlor again.
-const EXIT_PANIC: i32 = 70;
 /// SQLite's and serde's frames are deep.
 const STACK: usize = 1024 * 1024;
-
-enum Job {
-    Do(Box<Command>, Waiter),
-    /// Answered after everything before it: Ok, or why the disk takes nothing.
-    Probe(Sender<Result<(), String>>),
-    /// Somebody else had the pen, and there is something to be done later on.
-    Look,
-    Stop,
-}
-
-/// What it takes to write; none when the database is closed. Whoever holds it is the scribe.
-#[derive(Clone)]
-struct Pen(Arc<Mutex<Option<Work>>>);
-
-impl Pen {
-    /// A panic with it ends the process: nobody finds it poisoned.
-    fn wait(&self) -> MutexGuard<'_, Option<Work>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Where commands are handed in.
-#[derive(Clone)]
-pub struct Desk {
-    jobs: Sender<Job>,
-    pen: Pen,
-}
-
-impl Desk {
-    /// Hands in a command whose outcome reaches `waiter` through the hub, maybe before this comes
-    /// back. Refused before it enters when too many wait.
-    pub fn submit(&self, act: Act, waiter: Waiter) -> Result<(), Refusal> {
-        let command = Command {
-            now: clock::now(),
-            act,
-        };
-        let Some((command, waiter)) = self.settle_here(command, waiter) else {
-            return Ok(());
-        };
-        self.jobs
-            .try_send(Job::Do(Box::new(command), waiter))
-            .map_err(|refused| match refused {
-                TrySendError::Full(_) => Refusal::Busy,
-                TrySendError::Disconnected(_) => Refusal::NotConfirmed,
-            })
-    }
-
-    /// Settles a command in the caller's thread, if nothing waits; else gives it back. What is in
-    /// the channel leaves it only into the hands of who has the pen, so nothing is overtaken.
-    fn settle_here(&self, command: Command, waiter: Waiter) -> Option<(Command, Waiter)> {
-        // What nobody waits for may take its time.
-        if matches!(waiter, Waiter::Nobody) || !self.jobs.is_empty() {
-            return Some((command, waiter));
-        }
-        let mut pen = self.pen.0.try_lock().ok();
-        let work = pen.as_mut().and_then(|pen| pen.as_mut());
-        let Some(work) = work.filter(|work| work.brisk && self.jobs.is_empty()) else {
-            return Some((command, waiter));
-        };
-        guard(|| work.settle(vec![(command, waiter)]));
-        if work.has_sooner() {
-            // Full: it looks anyway.
-            let _ = self.jobs.try_send(Job::Look);
-        }
-        None
-    }
-
-    /// Hands in a command and waits for its outcome.
-    pub fn ask(&self, act: Act) -> Result<Reply, Refusal> {
-        let slot = Arc::new(Slot::default());
-        self.submit(act, Waiter::Slot(slot.clone()))?;
-        slot.wait(PATIENCE).unwrap_or(Err(Refusal::NotConfirmed))
-    }
-
-    /// Whether the scribe answers and the disk takes commits; else the reason, as a sentence.
-    pub fn health(&self) -> Result<(), String> {
-        let (answer, answered) = bounded(1);
-        let asked = self.jobs.send_timeout(Job::Probe(answer), HEALTH_PATIENCE);
-        asked.map_err(|_| "the scribe is overloaded".to_owned())?;
-        let silent = |_| "the scribe does not answer: the disk may be stalled".to_owned();
-        answered.recv_timeout(HEALTH_PATIENCE).map_err(silent)?
-    }
-}
 
 /// The running scribe.
 pub struct Scribe {
@@ -200,14 +113,6 @@ impl Scribe {
             let _ = self.thread.join();
         }
         ended
-    }
-}
-
-/// Accepting what nobody will answer would be worse than to end.
-fn guard(write: impl FnOnce()) {
-    if catch_unwind(AssertUnwindSafe(write)).is_err() {
-        log::error!("the scribe panicked; parlor ends (committed messages are safe)");
-        std::process::exit(EXIT_PANIC);
     }
 }
 
