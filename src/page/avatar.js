@@ -19,7 +19,6 @@ export function avatar(index = 0) {
 	const line = (d) => svg('path', { d, fill: 'none', stroke: dark, 'stroke-width': 1.8, 'stroke-linecap': 'round' });
 	const dot = (cx, cy, r, fill) => svg('circle', { cx, cy, r, fill });
 	const both = (half) => ['', 'matrix(-1 0 0 1 48 0)'].map((transform, i) => svg('g', { transform }, ...half(i)));
-	// The left eye, and the white round it.
 	const [x, y, white] = [[17.5, 25, 6], [16.5, 18, 4.5]][kind - 3] || [17.5, 28, 0];
 	const frog = kind > 3;
 	const shut = (i) => step % 3 === 1 || (i && step % 3 === 2);

@@ -7,7 +7,7 @@ import { List } from './list.js';
 import { ask, call, hurry, net } from './net.js';
 import { hands, people, settings, share } from './people.js';
 import * as store from './store.js';
-import { again, change, leave, load, older, say, typing } from './sync.js';
+import { change, leave, load, older, say, typing } from './sync.js';
 import { bidi, clock, day, dayOf, linked, millis, snippet } from './text.js';
 
 const MAX_CHARS = 4000;
@@ -79,8 +79,8 @@ export function chat(it) {
 			h('div.bubble', first && !own && h('bdi', entry.name),
 				reply && h('button.quote', { onclick: () => jump(reply) }, quoted.name && h('bdi', quoted.name), ' ', h('span', { dir: 'auto' }, snippet(quoted.text || '…'))),
 				h('div.text', { dir: 'auto' }, linked(text), ' ', h('small', modified && t('edited') + ' ', h('time', clock(sent)), own && h('span', { role: 'img', 'aria-label': t(state) }, { sent: ' ✓', sending: ' ◌', failed: ' !' }[state]))),
-				failed && h('div.failed', t('failed') + ': ' + refusal(failed) + ' ', button('retry', t('retry'), () => again(it, entry)), ' ',
-					button('discard', t('discard'), () => { it.settle(uuid); update(); }))),
+				failed && h('div.failed', t('failed') + ': ' + refusal(failed) + ' ', button('retry', t('retry'), () => say(it, '', 0, entry)), ' ',
+					button('discard', t('delete'), () => { it.settle(uuid); update(); }))),
 			seq && sign('actions', '⋯', t('more'), act));
 	}
 
@@ -97,7 +97,7 @@ export function chat(it) {
 	}
 
 	async function jump(seq) {
-		while (!it.bySeq.has(seq) && await older(it, 200));
+		while (!it.bySeq.has(seq) && await older(it));
 		list.set(rows());
 		const el = list.show('m' + (it.bySeq.get(seq) || {}).uuid);
 		if (!el) return;
@@ -109,7 +109,6 @@ export function chat(it) {
 	const excess = h('div.failed', { role: 'status' });
 	const text = h('textarea#text', { rows: 1, 'aria-label': t('write'), dir: 'auto', oninput: grow, onkeydown(e) {
 		if (e.key === 'Enter' && !e.shiftKey && !e.isComposing && !phone) go(e);
-		else if (e.key === 'Escape' && about) write();
 	} });
 
 	function grow() {
@@ -133,12 +132,12 @@ export function chat(it) {
 		write();
 	}
 
-	/** To write an answer to `entry`, or another text for it; without one, something new. */
+	/** An answer to `entry`, or another text for it. */
 	function write(entry, edit) {
 		if (editing || edit) text.value = edit ? entry.text : '';
 		about = entry;
 		editing = edit;
-		fill(context, entry && [h('div', { dir: 'auto' }, h('b', edit ? t('edit') : t('reply') + ' ' + bidi(entry.name)), ' ' + snippet(entry.text)), sign('cancel', '✕', t('cancel'), () => write())]);
+		fill(context, entry && [h('div', { dir: 'auto' }, h('b', edit ? t('edit') : t('reply') + ' ' + bidi(entry.name)), ' ' + snippet(entry.text)), sign('cancel', '✕', t('close'), () => write())]);
 		grow();
 		text.focus();
 	}
@@ -191,7 +190,7 @@ export function chat(it) {
 		bar.classList.toggle('calm', state === 'online' && Date.now() > calm);
 		seconds.textContent = state === 'waiting' ? t('seconds', Math.max(0, Math.ceil((net.retryAt - Date.now()) / 1000))) : '';
 		now.hidden = state !== 'waiting' && state !== 'lost';
-		now.textContent = t(state === 'lost' ? 'close' : 'now');
+		now.textContent = t(state === 'lost' ? 'close' : 'retry');
 		const until = millis(it.me.muted);
 		const why = until > Date.now() ? t('mutedYou', clock(until)) : it.state.quiet && !it.me.owner ? t('quiet') : '';
 		text.disabled = why;

@@ -4,8 +4,7 @@ import { t } from './i18n.js';
 
 export const $ = (id) => document.getElementById(id);
 
-/** An element: `h('button.soft#id', {onclick}, 'text', child)`; properties may be left out. Text stays
- * text; what is false is left out. */
+/** `h('button.soft#id', {onclick}, 'text', child)`; properties may be left out, and what is false is. */
 export function h(spec, props, ...children) {
 	const [, tag, classes, id] = spec.match(/(\w+)([^#]*)#?(.*)/);
 	const el = document.createElement(tag);
@@ -74,7 +73,7 @@ export function menu(title, items) {
 		button(act, label, () => { close(); action(); }, danger ? 'danger' : 'plain'))));
 }
 
-export const sure = (question, action) => menu(question + '?', [['yes', t('yes'), action, true], ['no', t('cancel'), () => {}]]);
+export const sure = (question, action) => menu(question + '?', [['yes', t('yes'), action, true], ['no', t('close'), () => {}]]);
 
 let hide;
 export function toast(text) {

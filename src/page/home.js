@@ -1,4 +1,4 @@
-// The first screen: make a room or join one. Also the door of a room one is not in.
+// The first screen, and the door of a room one is not in.
 
 import { switchLang } from './chat.js';
 import { button, field, fill, h, submit } from './dom.js';
@@ -14,7 +14,7 @@ export function reference(text) {
 	return room ? [room.length < 16 ? Number(room) : room, key] : [];
 }
 
-/** `wanted`: the room to join, `key` its owner's, `why` one is out of it; `entered(id)` when in. */
+/** `wanted`: the room to join, with its owner's `key`; `why` one is out of it. */
 export function home(wanted, key, why, entered) {
 	const el = h('main.home');
 	const error = h('p.error', { role: 'alert' });
@@ -32,8 +32,10 @@ export function home(wanted, key, why, entered) {
 		// After a lost answer the same one makes no second guest.
 		if (answer.status) request = store.uuid();
 		if (answer.ok) return entered(answer.id);
+		store.set('name', answer.suggest || body.userName);
 		if (wanted) door(answer.code === 'wrong_password');
-		fill(error, answer.message || answer.msg || t('e-1'), ' ', answer.suggest && button('suggest', answer.suggest, () => attempt(path, { ...body, userName: answer.suggest })));
+		else el.querySelectorAll('#name,#my-name').forEach((input) => { input.value = store.get('name'); });
+		fill(error, answer.message || answer.msg || t('e-1'));
 	}
 
 	function join() {
@@ -44,7 +46,7 @@ export function home(wanted, key, why, entered) {
 
 	const form = (id, title, act, ...fields) => h('form.card#' + id, { onsubmit: (e) => { e.preventDefault(); act(); } }, h('h2', { dir: 'auto' }, title), ...fields, submit(title));
 
-	const list = (id, title, all) => all.length > 0 && h('nav.card#' + id, h('h2', title), all.map((room) =>
+	const list = (all) => all.length > 0 && h('nav.card#rooms', h('h2', t('rooms')), all.map((room) =>
 		h('a.soft', { href: '#/room/' + room.id }, h('bdi', room.name), room.password && ' 🔒', ' ', h('small', `${room.id}`))));
 
 	function draw(...cards) {
@@ -54,7 +56,7 @@ export function home(wanted, key, why, entered) {
 
 	const door = (locked) => draw(form('join', t('join') + ' ' + bidi(listed().name || store.known(wanted).name || t('room', wanted)), join, name('name'), locked && !key && password('password', 'password')));
 
-	const all = () => draw(list('mine', t('yourRooms'), store.rooms()), list('here', t('roomsHere'), server.rooms.filter((room) => !store.known(room.id).name)),
+	const all = () => draw(list([...store.rooms(), ...server.rooms.filter((room) => !store.known(room.id).name)]),
 		form('join', t('join'), join, field('room', t('roomRef'), { required: true }), name('name'), password('password', 'optional')),
 		!server.closed && form('make', t('make'), make, field('room-name', t('roomName'), { required: true }), name('my-name'), password('room-password', 'optional')));
 

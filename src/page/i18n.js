@@ -6,8 +6,7 @@ const WORDS = {};
 for (const line of `tagline|Open, say your name, talk.|打开，留名，开聊。
 join|Join|加入
 make|Make a room|创建房间
-roomsHere|Rooms here|这里的房间
-yourRooms|Your rooms|我的房间
+rooms|Rooms|房间
 roomName|Name of the room|房间名称
 roomRef|Room number or link|房间号或链接
 yourName|Your name|你的名字
@@ -17,16 +16,13 @@ room|Room {0}|房间 {0}
 back|All rooms|所有房间
 language|中文|English
 close|Close|关闭
-cancel|Cancel|取消
-yes|Yes|确定
-save|Save|保存
+yes|OK|确定
 copy|Copy|复制
 more|More|更多
 connecting|Connecting …|正在连接…
 catching|Loading …|正在加载…
 waiting|Offline: trying again|已离线，即将重试
 seconds|in {0} s|{0} 秒后
-now|Now|立即
 online|Caught up|已是最新
 lost|Some older messages are gone|部分较早的消息已不存在
 messages|Messages|消息
@@ -40,7 +36,6 @@ sending|sending|发送中
 sent|sent|已发送
 failed|not sent|未发送
 retry|Retry|重试
-discard|Discard|丢弃
 write|Write a message|输入消息
 send|Send|发送
 reply|Reply|回复
@@ -62,7 +57,6 @@ sound|Sound|提示音
 leave|Leave the room|离开房间
 hand|Raise hand|举手
 lower|Lower the hand|放下手
-lowerAll|Lower all|全部放下
 mutedYou|You are muted until {0}|你已被禁言至 {0}
 kicked|You were taken out of this room.|你已被移出该房间。
 closed|This room was closed.|该房间已关闭。
@@ -70,10 +64,10 @@ gone|You are no longer in this room.|你已不在该房间中。
 settings|Room settings|房间设置
 newPassword|New password (empty: none)|新密码（留空则取消）
 lock|Locked: nobody new can join|锁定：不允许新成员加入
-quiet|Quiet: only owners write|安静：只有房主可以发言
+quiet|Quiet: only owners write|安静：仅房主可发言
 ownerHint|Owner link: whoever opens it owns this room.|房主链接：打开它的人即为房主。
 anew|New owner link; the old one is void|新的房主链接（旧链接失效）
-export|Download messages and attendance|下载消息和出勤
+export|Messages and attendance|消息和出勤
 closeRoom|Close the room for good|永久关闭房间
 allow|Let {0} in again|允许 {0} 再次加入
 mute5|Mute for 5 minutes|禁言 5 分钟
@@ -92,7 +86,7 @@ password+|{0} set a password|{0} 设置了密码
 password-|{0} removed the password|{0} 取消了密码
 locked+|{0} locked the room|{0} 锁定了房间
 locked-|{0} unlocked the room|{0} 解锁了房间
-quiet+|{0}: quiet, only owners write|{0} 开启了安静：只有房主可以发言
+quiet+|{0}: quiet, only owners write|{0} 开启了安静：仅房主可发言
 quiet-|{0}: everyone can write|{0} 结束了安静：大家可以发言
 muted+|{0} muted {1} until {2}|{0} 将 {1} 禁言至 {2}
 muted-|{0} lets {1} write again|{0} 解除了 {1} 的禁言
@@ -102,9 +96,7 @@ owner+|{0} made {1} an owner|{0} 将 {1} 设为房主
 owner-|{1} is no longer an owner|{1} 不再是房主
 wiped+|{0} deleted all messages of {1}|{0} 删除了 {1} 的全部消息
 e-1|The server does not answer.|服务器没有响应。
-e3|It is no longer there.|已不存在。
-e5|That is not allowed now.|现在没有权限。
-e7|Too fast; try again soon.|操作过于频繁，请稍后重试。`.split('\n')) {
+e5|That is not allowed now.|现在没有权限。`.split('\n')) {
 	const [key, ...both] = line.split('|');
 	WORDS[key] = both;
 }

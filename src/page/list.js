@@ -44,7 +44,7 @@ export class List {
 		if (!view) return;
 		const target = !this.stick && anchor ? this.index.get(anchor.key) : undefined;
 		const height = (i) => this.heights.get(rows[i].key) || HEIGHT_PX;
-		// Heights are known by drawing, which may bring others near the view: a few rounds.
+		// Drawing tells heights, which may bring others near: a few rounds.
 		for (let round = 0, news = true; news && round < 5; round++) {
 			let total = 0;
 			const tops = rows.map((_, i) => (total += height(i)) - height(i));

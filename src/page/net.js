@@ -1,4 +1,4 @@
-// The way to the server: HTTP calls, and one WebSocket that comes back by itself. Knows no rooms.
+// HTTP calls, and one WebSocket that comes back by itself. Knows no rooms.
 
 import { lang } from './i18n.js';
 import * as store from './store.js';
@@ -18,7 +18,7 @@ let deadline = 0;
 let ids = 0;
 const asked = new Map();
 
-/** An HTTP call with this device's token; `status` 0: nobody answered. */
+/** `status` 0: nobody answered. */
 export async function call(path, body) {
 	const headers = { 'Accept-Language': lang(), ...(store.me().token && { Authorization: 'Bearer ' + store.me().token }) };
 	try {
@@ -53,12 +53,12 @@ export function start() {
 		(settle || net.heard)(frame);
 	};
 	// 4001 to 4003 are for good, unless another tab is somebody else by now.
-	socket.onclose = ({ code }) => (code > 4000 && code < 4004 && (store.me().token || token) === token ? end(code) : drop());
+	socket.onclose = ({ code }) => (code > 4000 && code < 4004 && (store.me().token || token) === token ? end() : drop());
 	become('connecting');
 }
 
 function greeted(frame) {
-	if (frame.code) return frame.code < 4 ? end(4003) : drop();
+	if (frame.code) return frame.code < 4 ? end() : drop();
 	const renewed = epoch && epoch !== frame.epoch;
 	deadline = tries = 0;
 	epoch = frame.epoch;
@@ -79,14 +79,14 @@ function stop() {
 	asked.clear();
 }
 
-function end(code) {
+function end() {
 	stop();
 	if (store.me().token === token) store.set('me', null);
-	net.ended(code);
+	net.ended();
 	become('ended');
 }
 
-/** Gives the socket up and comes back, with full jitter: thirty phones do not come at one moment. */
+/** Comes back, with full jitter: thirty phones do not come at one moment. */
 function drop() {
 	stop();
 	const wait = 200 + Math.random() * Math.min(LONGEST_WAIT_MS, 1000 * 2 ** tries++);

@@ -16,7 +16,7 @@ async function command(it, act, fields) {
 /** What the server says of itself (`GET /where`). */
 export const server = { addresses: [], rooms: [] };
 
-/** The room's address for others; who runs the server may see it as localhost. */
+/** As others reach it; who runs the server may see localhost. */
 export function linkTo(it, key) {
 	const near = /^(localhost|127\.|\[::1)/.test(location.hostname) && server.addresses[0];
 	return `${near || location.origin}/#/room/${it.id}${key ? '?owner=' + key : ''}`;
@@ -28,7 +28,7 @@ export const share = (it) => dialog('share', t('share'), qr(linkTo(it)), h('p.nu
 export function people(it) {
 	const rank = (m) => (m.owner ? 0 : m.online ? 1 : 2);
 	const all = [...it.members.values()].sort((a, b) => rank(a) - rank(b) || a.name.localeCompare(b.name));
-	dialog('people', t('here', ...it.count()), h('ul.people', all.map((m) => h('li', { 'data-user': m.id }, avatar(m.avatar),
+	dialog('people', t('here', ...it.count()), h('ul.people', all.map((m) => h('li', avatar(m.avatar),
 		h('div', h('bdi', m.name), h('small', [m.owner && t('owner'), t(m.online ? 'online1' : 'offline1'), millis(m.muted) > Date.now() && t('muted')].filter(Boolean).join(' · '))),
 		it.me.owner && sign('member', '⋯', m.name + ': ' + t('more'), () => member(it, m))))));
 }
@@ -54,7 +54,7 @@ export function hands(it, el) {
 	fill(el, it.hands.map((user, i) => {
 		const { name } = it.members.get(user) || { name: user };
 		return h('button.chip', { disabled: !owner, title: t('lower'), 'data-act': 'lower', onclick: () => command(it, 'lower', { user }) }, `✋ ${i + 1}. `, h('bdi', name));
-	}), owner && it.hands.length > 1 && button('lower-all', t('lowerAll'), () => command(it, 'lower')));
+	}), owner && it.hands.length > 1 && button('lower-all', t('lower') + ' 1–' + it.hands.length, () => command(it, 'lower')));
 }
 
 export async function settings(it) {
@@ -63,7 +63,7 @@ export async function settings(it) {
 	const form = (act, label, key, props) => h('form.line', { onsubmit(e) {
 		e.preventDefault();
 		command(it, act, { [key]: e.target.elements[0].value || null });
-	} }, field(act, label, props), submit(t('save')));
+	} }, field(act, label, props), submit(t('yes')));
 	const toggle = (act, on) => h('label.line', t(act), h('input#' + act, { type: 'checkbox', role: 'switch', checked: on, async onchange({ target }) {
 		if (!await command(it, act, { on: target.checked })) target.checked = !target.checked;
 	} }));
@@ -74,7 +74,7 @@ export async function settings(it) {
 			button('anew', t('anew'), () => sure(t('anew'), async () => show((await command(it, 'link')).ownerKey || key))));
 	};
 	show(store.known(it.id).key);
-	dialog('settings', t('settings'), form('rename', t('roomName'), 'name', { value: it.name }), form('password', t('newPassword'), 'password', { placeholder: state.password && '••••' }),
+	dialog('settings', t('settings'), form('rename', t('roomName'), 'name', { value: it.name }), form('password', t('newPassword'), 'password'),
 		toggle('lock', state.locked), toggle('quiet', state.quiet),
 		state.keptOut.map(({ user, name }) => button('allow', t('allow', bidi(name)), () => command(it, 'allow', { user }))),
 		h('p', t('export')), h('div.line', ['html', 'txt', 'csv', 'json'].map((format) => button(format, format, () => download(it, format)))),

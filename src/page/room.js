@@ -1,5 +1,4 @@
-// A room as this page knows it: its order as far as loaded, members, what is unread, what is to be
-// sent. Frames go in; no socket, no document.
+// A room as this page knows it. Frames go in; no socket, no document.
 
 import * as store from './store.js';
 import { millis } from './text.js';
@@ -16,14 +15,13 @@ export class Room {
 		this.clear();
 	}
 
-	/** Forgets the order. `entries`: sorted by `seq`, without a gap from `low` on; `late`: changes of what
-	 * is just being loaded; `cursor`: the greatest `at` of a frame, never of an answer; at `goal` we are
-	 * caught up; what was unread begins after `divider`. */
+	/** `entries`: by `seq`, without a gap from `low` on; `late`: changes of what is just being loaded;
+	 * `cursor`: the greatest `at` of a frame, never of an answer; at `goal` we are caught up. */
 	clear() {
 		Object.assign(this, { entries: [], bySeq: new Map(), byUuid: new Map(), late: [], cursor: 0, goal: 0, low: 0, loaded: false, more: true, gone: false, divider: null });
 	}
 
-	/** A frame of the order, new or old. Answers its entry if it was not here yet. */
+	/** A frame of the order; answers its entry if that is new here. */
 	take(frame) {
 		const { type, at, user, data: d } = frame;
 		const { uuid, seq, sender, name, sent, reply, modified } = d || frame;
@@ -69,7 +67,6 @@ export class Room {
 		else if (notice) this.state[notice] = on;
 	}
 
-	/** Avatars, also of those who left. */
 	meet(users) {
 		for (const { id, avatar } of users) this.faces[id] = avatar;
 	}

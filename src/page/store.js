@@ -1,5 +1,4 @@
-// What this device remembers; where localStorage is refused or full, this tab alone does. Tabs share
-// it: what two of them may write has a key of its own.
+// What this device remembers; where localStorage is refused or full, this tab alone does.
 
 const tab = {};
 

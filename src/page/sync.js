@@ -4,11 +4,10 @@ import { ask, call, net, send } from './net.js';
 import { Room, erased } from './room.js';
 import * as store from './store.js';
 
-const PAGE = 100;
 const TYPING_MS = 5000;
 
 export const rooms = new Map();
-/** `changed(room, entry)`, set by app: something is another; `entry` was just said there. */
+/** `changed(room, entry that was just said)` is set by app. */
 export const view = {};
 const changed = (it, entry) => view.changed(it, entry);
 
@@ -25,8 +24,8 @@ net.changed = () => {
 
 net.resume = () => Object.fromEntries([...rooms.values()].filter((it) => it.loaded).map((it) => [it.id, it.cursor]));
 
-net.ended = (code) => rooms.forEach((it) => {
-	if (it.member === 'yes') it.member = { 4001: 'kicked', 4002: 'closed' }[code] || 'gone';
+net.ended = () => rooms.forEach((it) => {
+	if (it.member === 'yes') it.member = 'gone';
 	it.clear();
 });
 
@@ -83,12 +82,12 @@ export async function load(it) {
 	pump();
 }
 
-export const older = (it, limit) => it.loaded && it.more && page(it, it.low, limit);
+export const older = (it) => it.loaded && it.more && page(it, it.low);
 
-async function page(it, before, limit = PAGE) {
+async function page(it, before) {
 	if (it.loading || net.state !== 'online') return false;
 	it.loading = true;
-	const answer = await ask('history', { room: it.id, before, limit });
+	const answer = await ask('history', { room: it.id, before });
 	it.loading = false;
 	if (!answer.code) it.page(answer);
 	else if (answer.code === 3 || answer.code === 4) it.member = 'no';
@@ -126,7 +125,7 @@ function answered(frame) {
 	flying = null;
 	if (!frame.code) it.stored(frame);
 	else if (frame.code === 7 || frame.code === 9) {
-		// Again, with the same uuid: it may have been stored.
+		// Again, with the same uuid.
 		const wait = 1000 * (frame.retryAfter || 1);
 		pause = Date.now() + wait;
 		setTimeout(pump, wait + 20);
@@ -138,15 +137,10 @@ function answered(frame) {
 	pump();
 }
 
-export function say(it, text, reply) {
-	it.say(text, reply);
-	changed(it);
-	pump();
-}
-
-export function again(it, item) {
-	item.failed = null;
-	it.keep(item);
+/** Says something, or once more what failed. */
+export function say(it, text, reply, failed) {
+	if (failed) it.keep(Object.assign(failed, { failed: null }));
+	else it.say(text, reply);
 	changed(it);
 	pump();
 }
@@ -172,7 +166,6 @@ export function typing(it) {
 	send({ type: 'typing', room: it.id });
 }
 
-/** Makes a room or joins one: `ok` and its `id`, or a refusal. */
 export async function enter(path, body) {
 	const answer = await call(path, body);
 	if (answer.status === 401 && store.me().token) {

@@ -7,7 +7,7 @@ export function linked(text) {
 	const nodes = [];
 	let from = 0;
 	for (const { 0: found, index } of text.matchAll(/\bhttps?:\/\/[^\s<>"'`，。！？；：、（）《》「」]+/gi)) {
-		// A sentence's end is not the address's, nor a bracket that was opened before it.
+		// A sentence's end is not the address's.
 		let href = found.replace(/[.,;:!?*]+$/, '');
 		if (!href.includes('(')) href = href.replace(/\)+$/, '');
 		nodes.push(text.slice(from, index), h('a', { href, target: '_blank', rel: 'noopener noreferrer' }, href));
@@ -25,11 +25,10 @@ export const bidi = (name) => `\u2068${name}\u2069`;
 export const millis = (sent) => Date.parse((sent || '').replace(/(\.\d{3})\d+/, '$1')) || 0;
 
 const show = (ms, options) => new Date(ms).toLocaleString(locale(), options);
-export const clock = (ms) => show(ms, { hour: '2-digit', minute: '2-digit' });
+export const clock = (ms) => show(ms, { timeStyle: 'short' });
 export const dayOf = (ms) => new Date(ms).setHours(0, 0, 0, 0);
 
 export function day(ms) {
 	const ago = Math.round((dayOf(Date.now()) - dayOf(ms)) / 864e5);
-	if (ago < 2) return t(ago < 1 ? 'today' : 'yesterday');
-	return show(ms, { weekday: 'long', day: 'numeric', month: 'long', year: ago > 300 ? 'numeric' : undefined });
+	return ago < 2 ? t(ago < 1 ? 'today' : 'yesterday') : show(ms, { dateStyle: 'full' });
 }
