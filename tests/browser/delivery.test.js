@@ -9,7 +9,7 @@ const UNREACHABLE = [/WebSocket connection to .* failed/, /net::ERR_(CONNECTION_
 
 const texts = async (world, anna) => {
 	const { token } = await anna.page.evaluate(() => JSON.parse(localStorage['parlor.me']));
-	const answer = await fetch(`${world.base}/rooms/${anna.room()}/history?limit=200`, { headers: { Authorization: 'Bearer ' + token } });
+	const answer = await fetch(`${world.base}/rooms/${anna.room()}/messages?limit=200`, { headers: { Authorization: 'Bearer ' + token } });
 	return (await answer.json()).data.filter((e) => e.data).map((e) => e.data.data.text);
 };
 

@@ -5,6 +5,7 @@
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import net from 'node:net';
@@ -182,6 +183,36 @@ class World {
 		const { success, code, message, data } = await answer.json();
 		assert.ok(success || code === 0, `${path}: ${message}`);
 		return data;
+	}
+
+	/** Somebody without a screen says `count` texts, fast, on a socket; answers what its page would keep. */
+	async crowd(teacher, count, text = (i) => `message ${i} ` + 'lorem ipsum '.repeat((i * 7) % 30)) {
+		const { user, token } = await this.api('/room/join', { roomId: teacher.room(), userName: 'Crowd' });
+		const told = Array.from({ length: count }, (_, i) => ({ type: 'msg', uuid: randomUUID(), room: teacher.room(), data: { type: 'Text', text: text(i) } }));
+		const page = await (await this.person()).page;
+		await page.goto(this.base + '/');
+		await page.evaluate(async ({ token, told }) => {
+			const socket = new WebSocket(location.origin.replace('http', 'ws') + '/ws');
+			await new Promise((opened) => { socket.onopen = opened; });
+			socket.send(JSON.stringify({ type: 'auth', token }));
+			// In portions, so that the server's queue for one socket is not what is measured.
+			while (told.length) {
+				const some = told.splice(0, 100);
+				let missing = some.length;
+				await new Promise((done, fail) => {
+					socket.onmessage = ({ data }) => {
+						const { type, code } = JSON.parse(data);
+						if (type !== 'send') return;
+						if (code) fail(new Error(data));
+						if (!--missing) done();
+					};
+					some.forEach((frame) => socket.send(JSON.stringify(frame)));
+				});
+			}
+			socket.close();
+		}, { token, told });
+		await page.context().close();
+		return { user, token };
 	}
 
 	isClean() {
