@@ -144,8 +144,6 @@ promise('nothing is wider than a phone, nor than 320 pixels, nor with letters tw
 	for (const [width, height, size] of [[360, 740, '100%'], [320, 568, '100%'], [320, 568, '200%']]) {
 		for (const who of [teacher, ben]) {
 			await who.page.setViewportSize({ width, height });
-			await who.page.addStyleTag({ content: `html { font-size: ${size} !important }` }).catch(() => {});
-			// The page's policy forbids a style of ours; letters grow as the reader's own setting lets them.
 			await who.page.evaluate((size) => { document.documentElement.style.fontSize = size; }, size);
 			const is = (what) => `${what} at ${width} pixels, letters ${size}`;
 			await who.fits(is('the room'));
@@ -173,16 +171,16 @@ promise('English and Chinese are chosen by the browser, and switched', async (wo
 	const teacher = await world.teacher('王老师', '物理', { locale: 'zh-CN' });
 	await teacher.says('同学们好');
 	assert.equal(await teacher.page.evaluate(() => document.documentElement.lang), 'zh-CN');
-	await teacher.log.getByText('⁨王老师⁩ 加入了房间').waitFor();
+	await teacher.sees('⁨王老师⁩ 加入了房间');
 	const ben = await world.pupil(teacher, 'Ben', { locale: 'de-DE' });
-	await ben.log.getByText('⁨王老师⁩, ⁨Ben⁩ joined').waitFor();
+	await ben.sees('⁨Ben⁩ joined');
 	await ben.press('More', ben.page.locator('header'));
 	await ben.press('中文', ben.dialog);
-	await ben.log.getByText('⁨王老师⁩, ⁨Ben⁩ 加入了房间').waitFor();
+	await ben.sees('⁨Ben⁩ 加入了房间');
 	assert.equal(await ben.page.evaluate(() => document.documentElement.lang), 'zh-CN');
 	// It stays so.
 	await ben.page.reload();
-	await ben.log.getByText('⁨王老师⁩, ⁨Ben⁩ 加入了房间').waitFor();
+	await ben.sees('⁨Ben⁩ 加入了房间');
 	// No word of the other language is left on the way, and none is missing.
 	await ben.page.getByRole('link', { name: '所有房间' }).click();
 	await ben.page.locator('#make').waitFor();
