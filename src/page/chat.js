@@ -176,7 +176,7 @@ export function chat(it) {
 		['leave', t('leave'), () => sure(t('leave'), () => leave(it).then((answer) => complain(answer) || (location.hash = '#/'))), true],
 	]);
 	const el = h('main.chat', h('header', h('a.sign', { href: '#/', 'aria-label': t('back') }, '‹'), title, hand, button('share', t('share'), () => share(it)), sign('more', '⋯', t('more'), more)),
-		bar, queue, h('div.middle', box, end),
+		queue, h('div.middle', box, bar, end),
 		h('div.foot', writing, context, excess, h('form.line', { onsubmit: go }, text, h('button.main.send', { type: 'submit', 'aria-label': t('send') }, '↑'))));
 
 	function tick() {

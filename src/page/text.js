@@ -16,7 +16,7 @@ export function linked(text) {
 	return [...nodes, text.slice(from)];
 }
 
-export const snippet = (text) => text.slice(0, 140).replace(/\s+/g, ' ') + (text.length > 140 ? '…' : '');
+export const snippet = (text) => text.slice(0, 90).replace(/\s+/g, ' ') + (text.length > 90 ? '…' : '');
 
 /** A name inside a sentence: its direction stays its own. */
 export const bidi = (name) => `\u2068${name}\u2069`;
