@@ -29,7 +29,7 @@ export const LAPTOP = { viewport: { width: 1280, height: 800 } };
 export const NO_LIMITS = ['--user-rate', '0', '--room-rate', '0'];
 
 let browser;
-const launch = async () => (browser ??= await chromium.launch({
+export const launch = async () => (browser ??= await chromium.launch({
 	executablePath: process.env.CHROMIUM || '/usr/bin/chromium',
 	args: ['--enable-precise-memory-info'],
 }));
@@ -121,7 +121,7 @@ class Line {
 	}
 }
 
-class World {
+export class World {
 	constructor(browser) {
 		Object.assign(this, { browser, server: new Server(), people: [], noise: [], expected: [], allowed: new Set() });
 		this.line = new Line(() => this.server.port);
