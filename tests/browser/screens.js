@@ -1,7 +1,7 @@
 // `make screens` draws what README shows, into .github/screens: a class of eight in the middle of a lesson.
 
 import { mkdirSync, statSync } from 'node:fs';
-import { LAPTOP, PHONE, World, launch } from './support.js';
+import { PHONE, World, launch } from './support.js';
 
 const TO = new URL('../../.github/screens/', import.meta.url).pathname;
 /** Who clones the repository carries them for ever. */
@@ -43,10 +43,12 @@ async function room(world) {
 }
 
 mkdirSync(TO, { recursive: true });
-const browser = await launch();
-const world = new World(browser);
+const world = new World();
 try {
 	await world.open(['--name', 'Class 7b', '--lang', 'en']);
+	// The address of a classroom's network, not of whoever draws this.
+	world.browser = await launch(`--host-resolver-rules=MAP 192.168.1.5:8080 127.0.0.1:${world.server.port}`);
+	world.base = 'http://192.168.1.5:8080';
 	const shoot = async (name, { page }, colorScheme, scale) => {
 		await page.emulateMedia({ colorScheme });
 		await page.waitForFunction(() => !document.querySelector('.bar:not(.calm)'));
@@ -67,7 +69,7 @@ try {
 	await shoot('first', guest, 'light', 'css');
 	await teacher.page.emulateMedia({ colorScheme: 'light' });
 	await teacher.page.goto(`${world.base}/#/room/${ben.room()}/board`);
-	await teacher.page.setViewportSize(LAPTOP.viewport);
+	await teacher.page.setViewportSize({ width: 1120, height: 630 });
 	await teacher.page.waitForFunction(() => document.querySelector('.board img')?.naturalWidth && document.querySelector('.big'));
 	await shoot('board', teacher, 'light');
 } catch (why) {
@@ -75,5 +77,5 @@ try {
 	throw why;
 } finally {
 	await world.close();
-	await browser.close();
+	await world.browser?.close();
 }

@@ -28,11 +28,9 @@ export const PHONE = { viewport: { width: 360, height: 740 }, hasTouch: true, is
 export const LAPTOP = { viewport: { width: 1280, height: 800 } };
 export const NO_LIMITS = ['--user-rate', '0', '--room-rate', '0'];
 
+export const launch = (...args) => chromium.launch({ executablePath: process.env.CHROMIUM || '/usr/bin/chromium', args });
+
 let browser;
-export const launch = async () => (browser ??= await chromium.launch({
-	executablePath: process.env.CHROMIUM || '/usr/bin/chromium',
-	args: ['--enable-precise-memory-info'],
-}));
 after(() => browser?.close());
 
 /** A test with a world of its own: `body({ server, person, pass, … })`. */
@@ -40,7 +38,7 @@ export function promise(name, ...rest) {
 	const body = rest.pop();
 	const [args = []] = rest;
 	test(name, { timeout: PROMISE_WITHIN }, async () => {
-		const world = new World(await launch());
+		const world = new World(browser ??= await launch());
 		try {
 			await world.open(args);
 			await body(world);
@@ -179,7 +177,7 @@ export class World {
 	/** The room API; for crowds that need no browser. */
 	async api(path, body, token) {
 		const headers = { 'Accept-Language': 'en', ...(token && { Authorization: 'Bearer ' + token }) };
-		const answer = await fetch(this.base + path, { method: 'POST', headers, body: JSON.stringify(body), signal: AbortSignal.timeout(WITHIN) });
+		const answer = await fetch(this.address(this.server.port) + path, { method: 'POST', headers, body: JSON.stringify(body), signal: AbortSignal.timeout(WITHIN) });
 		const { success, code, message, data } = await answer.json();
 		assert.ok(success || code === 0, `${path}: ${message}`);
 		return data;
