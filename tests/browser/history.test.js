@@ -7,6 +7,11 @@ import { NO_LIMITS, PHONE, promise } from './support.js';
 const MANY = 5000;
 /** Rows in the document: a view of 740 pixels with 900 above and below, and rows of at least 30. */
 const NEAR = 120;
+/** A phone of five years ago is about four times slower than a laptop. */
+const SLOWER = 4;
+const FIRST_MESSAGE_MS = 5000;
+/** What the script's heap may hold of 5,000 messages of 180 characters: 900 kB of text, and what it knows of each. */
+const HEAP_BYTES = 32_000_000;
 /** A reader's eye sees a jump from about here. */
 const JUMP_PX = 2;
 
@@ -49,6 +54,32 @@ promise('in a room of 5,000 messages older ones load above and the place stays p
 	assert.deepEqual(await numbers(), seen);
 	await ben.page.getByRole('button', { name: '↓ 1 new' }).click();
 	await ben.sees('while Ben reads what is old');
+	assert.ok(await ben.rows.count() < NEAR);
+});
+
+promise('a phone four times slower has the first message soon, and 5,000 in little memory', NO_LIMITS, async (world) => {
+	const teacher = await world.teacher();
+	await world.crowd(teacher, MANY);
+	const ben = await world.pupil(teacher, 'Ben', PHONE);
+	await ben.sees(`message ${MANY - 1} `);
+	const chromium = await ben.page.context().newCDPSession(ben.page);
+	await chromium.send('Emulation.setCPUThrottlingRate', { rate: SLOWER });
+	await chromium.send('Network.clearBrowserCache');
+	await ben.page.reload({ waitUntil: 'commit' });
+	await ben.log.locator('.row').last().waitFor();
+	const first = await ben.page.evaluate(() => performance.now());
+	await chromium.send('Emulation.setCPUThrottlingRate', { rate: 1 });
+	assert.ok(first < FIRST_MESSAGE_MS, `${first} ms`);
+
+	await ben.page.evaluate(() => {
+		window.up = setInterval(() => { document.querySelector('#messages').scrollTop = 0; }, 10);
+	});
+	await ben.page.getByText('message 0 ').waitFor({ timeout: 40_000 });
+	await ben.page.evaluate(() => clearInterval(window.up));
+	await chromium.send('HeapProfiler.collectGarbage');
+	const { usedSize } = await chromium.send('Runtime.getHeapUsage');
+	console.log(`first message after ${Math.round(first)} ms on a CPU ${SLOWER} times slower; heap with ${MANY} messages: ${(usedSize / 1e6).toFixed(1)} MB`);
+	assert.ok(usedSize < HEAP_BYTES, `${usedSize} bytes`);
 	assert.ok(await ben.rows.count() < NEAR);
 });
 
