@@ -4,7 +4,9 @@ CARGO ?= cargo
 # Flags for parlor: make run ARGS="--http 127.0.0.1:9000"
 ARGS ?=
 
-.PHONY: build run test power-loss conformance fuzz bench lint deny tools clean
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+
+.PHONY: build run test browser screens power-loss conformance fuzz bench lint deny tools clean
 
 build:
 	$(CARGO) build --release --locked
@@ -14,6 +16,23 @@ run:
 
 test: tools lint
 	$(CARGO) test --locked
+	$(MAKE) browser
+
+# The page in Chromium: the tests of tests/browser, or one of them: make browser ONLY=teacher
+browser: tools $(TARGET)/browser/installed
+	$(CARGO) build --locked
+	TARGET="$(abspath $(TARGET))" node --test $(foreach file,$(or $(ONLY),*),tests/browser/$(file).test.js)
+
+# What README shows of the page, drawn anew into .github/screens.
+screens: tools $(TARGET)/browser/installed
+	$(CARGO) build --locked
+	TARGET="$(abspath $(TARGET))" node tests/browser/screens.js
+
+# Two packages from npm, pinned by hash; the browser is the system's.
+$(TARGET)/browser/installed: tests/browser/package.json tests/browser/package-lock.json
+	mkdir -p $(@D) && cp $^ $(@D)/
+	cd $(@D) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	touch $@
 
 # Cuts the power 300 times in each mode, instead of 25 times: minutes.
 power-loss: tools
@@ -44,8 +63,9 @@ deny:
 # What the tests run besides Rust. One tries README's examples as a reader would, and fetches the Python package that
 # those need, websocket-client, into target/. One fills a disk, and some let calls fail or record them (strace), or the clock
 # jump (faketime). One starts parlor on a terminal, in a network of its own (script, ip). One puts README's proxies before parlor, and looks at its unit.
+# Those in tests/browser drive Chromium from Node.
 tools:
-	@for tool in curl jq python3 mount strace faketime nginx caddy openssl script; do \
+	@for tool in curl jq python3 mount strace faketime nginx caddy openssl script chromium npm; do \
 	  command -v $$tool >/dev/null || missing="$$missing $$tool"; \
 	done; \
 	command -v prlimit >/dev/null && command -v unshare >/dev/null || missing="$$missing util-linux"; \
@@ -53,6 +73,7 @@ tools:
 	command -v systemd-analyze >/dev/null || missing="$$missing systemd"; \
 	python3 -c 'import ensurepip, venv' 2>/dev/null || missing="$$missing python3-venv"; \
 	test -z "$$missing" || { echo "make test needs$$missing; on Debian: apt-get install$$missing" >&2; exit 1; }
+	@node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' || { echo "make test needs Node 20 or newer, and node is $$(node --version)" >&2; exit 1; }
 
 clean:
 	$(CARGO) clean

@@ -14,7 +14,6 @@ export function board(it) {
 		fill(title, it.name);
 		fill(said, it.entries.filter((e) => e.text).slice(-SHOWN).map((e) =>
 			h('div.big', avatar(it.faces[e.sender]), h('div', h('bdi', e.name), h('div', { dir: 'auto' }, e.text)))));
-		said.scrollTop = said.scrollHeight;
 	}
 	const el = h('main.board', h('aside', title, qr(linkTo(it)), h('p.number', t('room', it.id)), h('p', linkTo(it)), h('a', { href: '#/room/' + it.id }, t('close'))), said);
 	return { el, update, opened: update, gone() {} };

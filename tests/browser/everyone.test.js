@@ -1,0 +1,257 @@
+// The page for everyone: by keyboard alone, on small screens, in both languages, in light and dark, and with
+// nothing for axe-core to say.
+
+import assert from 'node:assert/strict';
+import { LAPTOP, PHONE, eventually, promise } from './support.js';
+
+promise('the keyboard alone makes a room, writes, opens and closes dialogs, and keeps the focus', async (world) => {
+	const anna = await world.person();
+	const { keyboard } = anna.page;
+	const focused = () => anna.page.evaluate(() => {
+		const el = document.activeElement;
+		return el.getAttribute('aria-label') || el.labels?.[0]?.textContent || el.textContent;
+	});
+	const tabTo = async (name) => {
+		for (let i = 0; i < 30; i++) {
+			if (await focused() === name) return;
+			await keyboard.press('Tab');
+		}
+		assert.fail(`Tab does not reach ${name}, it is at ${await focused()}`);
+	};
+	await anna.page.goto(world.base + '/');
+	await anna.page.getByLabel('Name of the room').waitFor();
+	await tabTo('Name of the room');
+	await keyboard.type('Physics');
+	await keyboard.press('Tab');
+	await keyboard.type('Anna');
+	await keyboard.press('Enter');
+	await anna.text.waitFor();
+	// One can write at once.
+	assert.equal(await focused(), 'Write a message');
+	await keyboard.type('first line');
+	await keyboard.press('Shift+Enter');
+	await keyboard.type('second line');
+	await keyboard.press('Enter');
+	await anna.isSent();
+	assert.deepEqual(await anna.messages(), ['first line\nsecond line']);
+	assert.equal(await focused(), 'Write a message');
+
+	await keyboard.press('Shift+Tab');
+	// The message's own menu, without a mouse.
+	assert.equal(await focused(), 'More');
+	await keyboard.press('Enter');
+	assert.equal(await focused(), 'Anna');
+	await keyboard.press('ArrowDown');
+	await keyboard.press('ArrowDown');
+	assert.equal(await focused(), 'Reply');
+	for (let i = 0; i < 12; i++) {
+		await keyboard.press('Tab');
+		assert.ok(await anna.page.evaluate(() => Boolean(document.activeElement.closest('[role=dialog]'))), 'the focus stays in the dialog');
+	}
+	await keyboard.press('Escape');
+	assert.equal(await anna.page.getByRole('dialog').count(), 0);
+	assert.equal(await focused(), 'More');
+
+	await tabTo('Raise hand');
+	await keyboard.press('Enter');
+	await anna.page.getByRole('button', { name: '✋ 1. Anna' }).waitFor();
+	assert.equal(await focused(), 'Raise hand');
+	await tabTo('Invite');
+	await keyboard.press('Enter');
+	await anna.page.getByRole('dialog', { name: 'Invite' }).waitFor();
+	await keyboard.press('Escape');
+	assert.equal(await focused(), 'Invite');
+
+	const ben = await world.person();
+	await ben.page.goto(`${world.base}/#/room/${anna.room()}`);
+	await ben.page.getByLabel('Your name').waitFor();
+	for (let i = 0; i < 5 && !(await ben.page.evaluate(() => document.activeElement.id === 'name')); i++) await ben.page.keyboard.press('Tab');
+	await ben.page.keyboard.type('Ben');
+	await ben.page.keyboard.press('Enter');
+	await ben.text.waitFor();
+	// What others say takes no focus away.
+	await ben.page.keyboard.type('half a sen');
+	await anna.says('news');
+	await ben.sees('news');
+	await ben.page.keyboard.type('tence');
+	assert.equal(await ben.text.inputValue(), 'half a sentence');
+});
+
+/** A room in which something of each kind has happened. */
+async function busy(world, options = {}) {
+	const teacher = await world.teacher('Ms Okafor', 'Physics 7b', options);
+	const ben = await world.pupil(teacher, 'Ben', { ...PHONE, ...options });
+	await teacher.says('Good morning! The worksheet is on https://example.org/physics/worksheet-7 (page 2).');
+	await ben.says('Where is it?');
+	await ben.says('שלום, איך קוראים לחדר הזה?');
+	await teacher.sees('Where is it?');
+	await teacher.rows.filter({ hasText: 'Where is it?' }).hover();
+	await teacher.rows.filter({ hasText: 'Where is it?' }).locator('[data-act=actions]').click();
+	await teacher.dialog.locator('[data-act=reply]').click();
+	await teacher.says('On page 2, the drawing on the left.');
+	await ben.page.locator('[data-act=hand]').click();
+	await teacher.page.locator('[data-act=lower]').waitFor();
+	return [teacher, ben];
+}
+
+for (const locale of ['en-GB', 'zh-CN']) {
+	promise(`axe-core has nothing to say of any screen or dialog, light or dark (${locale})`, async (world) => {
+		const [teacher, ben] = await busy(world, { locale });
+		const guest = await world.person({ locale });
+		for (const colorScheme of ['light', 'dark']) {
+			for (const { page } of [teacher, ben, guest]) await page.emulateMedia({ colorScheme });
+			const is = (what) => `${what}, ${colorScheme}`;
+			await guest.page.goto(world.base + '/');
+			await guest.page.locator('#make').waitFor();
+			await guest.isAccessible(is('the first screen'));
+			await guest.page.goto(`${world.base}/#/room/${teacher.room()}`);
+			await guest.page.locator('#name').waitFor();
+			await guest.isAccessible(is('the door'));
+			await teacher.isAccessible(is('the room'));
+			await ben.isAccessible(is('the room on a phone'));
+			const opened = async (name, ...acts) => {
+				for (const act of acts) await teacher.page.locator(`[data-act=${act}]`).last().click();
+				await teacher.page.locator(`[data-dialog=${name}]`).waitFor();
+				await teacher.isAccessible(is(acts.join(' ')));
+			};
+			const close = async () => {
+				for (let n; (n = await teacher.page.getByRole('dialog').count()); ) {
+					await teacher.page.keyboard.press('Escape');
+					await teacher.until((n) => document.querySelectorAll('[role=dialog]').length < n, n);
+				}
+			};
+			await opened('people', 'people');
+			await opened('menu', 'member');
+			await close();
+			await opened('menu', 'more');
+			await opened('settings', 'settings');
+			await close();
+			await opened('search', 'more', 'search');
+			await close();
+			await opened('share', 'share');
+			await close();
+			await teacher.page.goto(`${world.base}/#/room/${teacher.room()}/board`);
+			await teacher.page.locator('.board .big').first().waitFor();
+			await teacher.isAccessible(is('the board'));
+			await teacher.page.goto(`${world.base}/#/room/${teacher.room()}`);
+			await teacher.sees('Where is it?');
+		}
+	});
+}
+
+promise('nothing is wider than a phone, nor than 320 pixels, nor with letters twice as large', async (world) => {
+	const [teacher, ben] = await busy(world);
+	for (const [width, height, size] of [[360, 740, '100%'], [320, 568, '100%'], [320, 568, '200%']]) {
+		for (const who of [teacher, ben]) {
+			await who.page.setViewportSize({ width, height });
+			await who.page.evaluate((size) => { document.documentElement.style.fontSize = size; }, size);
+			const is = (what) => `${what} at ${width} pixels, letters ${size}`;
+			await who.fits(is('the room'));
+			for (const act of ['people', 'more', 'share']) {
+				await who.page.locator(`[data-act=${act}]`).first().click();
+				await who.page.getByRole('dialog').waitFor();
+				await who.fits(is(act));
+				await who.page.keyboard.press('Escape');
+			}
+		}
+		await teacher.page.locator('[data-act=more]').click();
+		await teacher.page.locator('[data-act=settings]').click();
+		await teacher.page.locator('[data-dialog=settings]').waitFor();
+		await teacher.fits(`the settings at ${width} pixels, letters ${size}`);
+		await teacher.page.keyboard.press('Escape');
+		await ben.page.getByRole('link', { name: 'All rooms' }).click();
+		await ben.page.locator('#make').waitFor();
+		await ben.fits(`the first screen at ${width} pixels, letters ${size}`);
+		await ben.page.goBack();
+		await ben.text.waitFor();
+	}
+});
+
+promise('English and Chinese are chosen by the browser, and switched', async (world) => {
+	const teacher = await world.teacher('王老师', '物理', { locale: 'zh-CN' });
+	await teacher.says('同学们好');
+	assert.equal(await teacher.page.evaluate(() => document.documentElement.lang), 'zh-CN');
+	await teacher.sees('⁨王老师⁩ 加入了房间');
+	const ben = await world.pupil(teacher, 'Ben', { locale: 'de-DE' });
+	await ben.sees('⁨Ben⁩ joined');
+	await ben.press('More', ben.page.locator('header'));
+	await ben.press('中文', ben.dialog);
+	await ben.sees('⁨Ben⁩ 加入了房间');
+	assert.equal(await ben.page.evaluate(() => document.documentElement.lang), 'zh-CN');
+	// It stays so.
+	await ben.page.reload();
+	await ben.sees('⁨Ben⁩ 加入了房间');
+	// No word of the other language is left on the way, and none is missing.
+	await ben.page.getByRole('link', { name: '所有房间' }).click();
+	await ben.page.locator('#make').waitFor();
+	assert.deepEqual(await ben.page.locator('label').evaluateAll((all) => all.map((el) => el.textContent.trim()).filter((text) => !/[\u4e00-\u9fff]/.test(text))), []);
+	await ben.press('English');
+	await ben.page.getByLabel('Name of the room').waitFor();
+});
+
+promise('the board shows the way in and the newest messages, as large as a wall needs', async (world) => {
+	const [teacher, ben] = await busy(world);
+	await teacher.choose('Board for the wall');
+	await teacher.page.setViewportSize({ width: 1920, height: 1080 });
+	const qr = teacher.page.getByRole('img', { name: /^QR / });
+	await qr.waitFor();
+	await teacher.until(() => document.querySelector('.board img').naturalWidth > 0);
+	assert.match(await qr.getAttribute('alt'), new RegExp(`/#/room/${ben.room()}$`));
+	await teacher.page.getByText(`Room ${ben.room()}`, { exact: true }).waitFor();
+	await ben.says('seen from the last row');
+	const last = teacher.page.locator('.big').last();
+	await last.getByText('seen from the last row').waitFor();
+	assert.ok(await last.evaluate((el) => parseFloat(getComputedStyle(el).fontSize)) >= 36);
+	const bottom = () => last.evaluate((el) => el.getBoundingClientRect().bottom);
+	assert.ok(await bottom() < 1070, 'the newest is in view');
+	for (let i = 0; i < 12; i++) await ben.says(`line ${i}`);
+	await last.getByText('line 11').waitFor();
+	assert.ok(await bottom() < 1070, 'the newest is in view');
+	// A projector's window becomes another: the newest stays in view.
+	await teacher.page.setViewportSize({ width: 1280, height: 500 });
+	await teacher.until(() => innerHeight === 500);
+	assert.ok(await bottom() < 495, 'the newest is in view');
+	await teacher.fits('the board');
+	await teacher.page.getByRole('link', { name: 'Close' }).click();
+	await teacher.sees('line 11');
+});
+
+promise('the invitation shows a link and its QR code, and the link needs only a name', async (world) => {
+	const teacher = await world.teacher();
+	await teacher.press('Invite');
+	await teacher.until(() => document.querySelector('.qr')?.naturalWidth > 0);
+	const link = await teacher.dialog.getByRole('textbox').inputValue();
+	assert.match(link, new RegExp(`^http://[^/]+/#/room/${teacher.room()}$`));
+	const ben = await world.person(LAPTOP);
+	await ben.page.goto(world.base + link.slice(link.indexOf('/#')));
+	assert.equal(await ben.page.locator('main').getByRole('textbox').count() || await eventually('a field', () => ben.page.getByRole('textbox').count()), 1);
+	await ben.page.getByLabel('Your name').fill('Ben');
+	await ben.page.getByLabel('Your name').press('Enter');
+	await ben.text.waitFor();
+});
+
+promise('a name that is taken comes with another that is free', async (world) => {
+	world.expect(/status of 40\d .*\/room\/join/);
+	const teacher = await world.teacher();
+	await world.pupil(teacher, 'Ben');
+	const other = await world.person();
+	await other.knock(`${world.base}/#/room/${teacher.room()}`, 'Ben');
+	await other.page.getByRole('alert').filter({ hasText: /\S/ }).waitFor();
+	const offered = await other.page.getByLabel('Your name').inputValue();
+	assert.notEqual(offered, 'Ben');
+	await other.page.locator('#join').getByRole('button').click();
+	await other.says(`I am ${offered}`);
+});
+
+promise('a closed list offers the rooms of --room, and no way to make one', ['--closed', '--room', 'Maths', '--room', 'Art:paint', '--name', 'Class 7b', '--lang', 'en'], async (world) => {
+	const ben = await world.person(PHONE);
+	await ben.page.goto(world.base + '/');
+	await ben.page.getByRole('heading', { name: 'Class 7b' }).waitFor();
+	assert.equal(await ben.page.locator('#make').count(), 0);
+	await ben.page.getByRole('link', { name: /Art/ }).waitFor();
+	await ben.isAccessible('the first screen of a closed server');
+	await ben.page.getByRole('link', { name: /Maths/ }).click();
+	await ben.page.getByLabel('Your name').fill('Ben');
+	await ben.page.locator('#join').getByRole('button').click();
+	await ben.says('here');
+});

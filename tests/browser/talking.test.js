@@ -1,0 +1,130 @@
+// People in one room: what one says the others read, once, and the page keeps its place.
+
+import assert from 'node:assert/strict';
+import { PHONE, promise } from './support.js';
+
+promise('three people in one room read each other in one order', async (world) => {
+	const anna = await world.teacher('Anna');
+	const [ben, cleo] = await Promise.all([world.pupil(anna, 'Ben', PHONE), world.pupil(anna, 'Cleo')]);
+	await Promise.all([[anna, 'from Anna'], [ben, 'from Ben'], [cleo, 'from Cleo']].map(([who, text]) => who.says(text)));
+	for (const who of [anna, ben, cleo]) for (const text of ['from Anna', 'from Ben', 'from Cleo']) await who.sees(text);
+	const [first, ...others] = await Promise.all([anna, ben, cleo].map((who) => who.messages()));
+	assert.equal(first.length, 3);
+	for (const other of others) assert.deepEqual(other, first);
+	await anna.page.getByRole('button', { name: '3 of 3 here' }).waitFor();
+	// Only one's own stand on one's own side, and say that they are stored.
+	assert.equal(await ben.own.count(), 1);
+	assert.equal(await ben.own.getByRole('img', { name: 'sent', exact: true }).count(), 1);
+});
+
+promise('who is typing is shown, and no longer when the message is there', async (world) => {
+	const anna = await world.teacher('Anna');
+	const ben = await world.pupil(anna, 'Ben');
+	await ben.text.pressSequentially('H');
+	await anna.page.getByText('Ben⁩ writing').waitFor();
+	await ben.types('Hello');
+	await anna.sees('Hello');
+	await anna.page.getByText('writing …').waitFor({ state: 'detached' });
+});
+
+promise('a reload keeps the place, the name and the room', async (world) => {
+	const anna = await world.teacher('Anna');
+	await anna.says('before the reload');
+	await anna.page.reload();
+	await anna.sees('before the reload');
+	await anna.says('after it');
+	assert.deepEqual(await anna.messages(), ['before the reload', 'after it']);
+	await anna.page.getByRole('button', { name: '1 of 1 here' }).waitFor();
+	// The first screen knows the room, and its link leads back without a question.
+	await anna.page.getByRole('link', { name: 'All rooms' }).click();
+	await anna.page.getByRole('link', { name: 'Physics 7b' }).first().click();
+	await anna.sees('after it');
+});
+
+promise('what came while one looked away is counted in the title and divided off', async (world) => {
+	const anna = await world.teacher('Anna');
+	const ben = await world.pupil(anna, 'Ben');
+	await anna.says('seen');
+	await ben.sees('seen');
+	// Chromium without a screen believes every page to be in front.
+	await ben.page.evaluate(() => { document.hasFocus = () => false; });
+	await anna.says('unseen one');
+	await anna.says('unseen two');
+	await ben.until(() => document.title === '(2) Physics 7b · parlor');
+	const order = await ben.log.locator('.row, .unread').evaluateAll((all) => all.map((el) => (el.className === 'unread' ? 'divider' : el.querySelector('.text').firstChild.textContent)));
+	assert.deepEqual(order, ['seen', 'divider', 'unseen one', 'unseen two']);
+	await ben.page.evaluate(() => { delete document.hasFocus; dispatchEvent(new Event('focus')); });
+	await ben.until(() => document.title === 'Physics 7b · parlor');
+});
+
+promise('one can answer with a quotation, edit and delete what is one\'s own, and nothing else', async (world) => {
+	const anna = await world.teacher('Anna');
+	const ben = await world.pupil(anna, 'Ben');
+	await anna.says('What is two and two?');
+	await ben.sees('What is two and two?');
+	const act = async (who, text, name) => {
+		const row = who.rows.filter({ hasText: text }).last();
+		await row.hover();
+		await who.press('More', row);
+		if (name) await who.press(name, who.dialog);
+	};
+	await act(ben, 'What is two', 'Reply');
+	await ben.says('Fiev');
+	await anna.log.locator('.quote', { hasText: 'What is two and two?' }).waitFor();
+	await act(ben, 'Fiev', 'Edit');
+	await ben.types('Four');
+	await anna.sees('Four');
+	await anna.log.getByText('edited').waitFor();
+	await act(ben, 'Four', 'Delete');
+	await ben.press('OK', ben.dialog);
+	await anna.log.getByText('1 deleted').waitFor();
+	assert.deepEqual(await anna.messages(), ['What is two and two?']);
+	// Another's message a pupil can only answer.
+	await act(ben, 'What is two');
+	assert.deepEqual(await ben.dialog.locator('.menu button').allTextContents(), ['Reply']);
+});
+
+promise('hostile texts stay text and keep to their place', async (world) => {
+	const anna = await world.teacher('Anna');
+	const ben = await world.pupil(anna, '<b>Ben</b>', PHONE);
+	const texts = {
+		script: '<script>document.title = "taken"</script>',
+		image: '<img src=x onerror="document.title=\'taken\'">',
+		link: 'javascript:alert(1) https://example.org/<b>"onclick=alert(1)',
+		bidi: 'abc \u202e txt.exe \u2066 unclosed \u202b',
+		rtl: 'שלום, מרחבא مرحبا',
+		zalgo: 'e' + '\u0301'.repeat(500),
+		percent: '{0} %s &lt;b&gt; \\u0000 ${1}',
+	};
+	for (const text of Object.values(texts)) await anna.says(text);
+	await ben.sees('{0} %s');
+	assert.deepEqual(await anna.messages(), Object.values(texts));
+	assert.equal(await anna.log.locator('script, img, b, style').count(), 0);
+	assert.deepEqual(await anna.log.locator('a').evaluateAll((all) => all.map((a) => a.href)), ['https://example.org/']);
+	assert.match(await anna.page.title(), /Physics 7b/);
+	await ben.says('still here');
+	await anna.page.locator('bdi', { hasText: '<b>Ben</b>' }).first().waitFor();
+	// The direction of a text is its own, and its time stands beside it.
+	const direction = (text) => anna.log.locator('.text', { hasText: text }).evaluate((el) => getComputedStyle(el).direction);
+	assert.equal(await direction('שלום'), 'rtl');
+	assert.equal(await direction('still here'), 'ltr');
+
+	// 4,000 characters without a space, of the widest kind, are as wide as the screen and no wider.
+	await ben.fits('hostile texts on a phone');
+	await ben.says('W'.repeat(4000));
+	await anna.sees('WWWW');
+	await anna.fits('4,000 characters on a laptop');
+	await ben.fits('4,000 characters on a phone');
+	await ben.page.setViewportSize({ width: 320, height: 600 });
+	await ben.fits('4,000 characters at 320 pixels');
+});
+
+promise('a text that is too long is told before it is sent, and is not lost', async (world) => {
+	const anna = await world.teacher('Anna');
+	await anna.types('x'.repeat(4001));
+	await anna.page.getByText('1 characters too many').waitFor();
+	assert.equal(await anna.rows.count(), 0);
+	assert.equal((await anna.text.inputValue()).length, 4001);
+	await anna.types('😀'.repeat(4000));
+	await anna.until(() => document.querySelectorAll('.own[data-state=sent]').length === 1);
+});

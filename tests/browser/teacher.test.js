@@ -1,0 +1,236 @@
+// The teacher's powers, each used from the page, each seen by a pupil, none in a pupil's hands.
+
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { PHONE, eventually, promise } from './support.js';
+
+/** Chromium reports an answer of 403 itself. */
+const REFUSED = /status of 403 .*\/room\/join/;
+
+const classroom = async (world, ...names) => {
+	const teacher = await world.teacher();
+	return [teacher, ...await Promise.all(names.map((name) => world.pupil(teacher, name, PHONE)))];
+};
+
+/** What the teacher does with a member, through its dialogs. */
+async function toMember(teacher, name, act, grave) {
+	await teacher.page.locator('.title').click();
+	await teacher.press(`${name}: More`, teacher.dialog);
+	await teacher.press(act, teacher.dialog);
+	if (grave) await teacher.press('OK', teacher.dialog);
+	await teacher.page.keyboard.press('Escape');
+	await teacher.page.getByRole('dialog').waitFor({ state: 'detached' });
+}
+
+async function settings(teacher) {
+	await teacher.choose('Room settings');
+	await teacher.page.getByRole('dialog', { name: 'Room settings' }).waitFor();
+	return teacher.dialog;
+}
+
+const escape = (who) => who.page.keyboard.press('Escape');
+const canWrite = (who, is) => who.until((is) => document.querySelector('#text').disabled === !is, is);
+
+promise('the teacher renames, sets and removes a password, locks, and asks for quiet; everyone is told', async (world) => {
+	world.expect(REFUSED);
+	const [teacher, ben] = await classroom(world, 'Ben');
+	const link = `${world.base}/#/room/${teacher.room()}`;
+	const box = await settings(teacher);
+	await box.getByLabel('Name of the room').fill('Chemistry');
+	await box.getByLabel('Name of the room').press('Enter');
+	await ben.sees('named the room');
+	await ben.page.getByRole('heading', { name: 'Chemistry' }).waitFor();
+
+	await box.getByRole('switch', { name: /^Quiet/ }).check();
+	await ben.sees('quiet, only owners write');
+	await canWrite(ben, false);
+	assert.equal(await ben.text.getAttribute('placeholder'), 'Quiet: only owners write');
+	assert.equal(await teacher.text.isDisabled(), false);
+	await box.getByRole('switch', { name: /^Quiet/ }).uncheck();
+	await canWrite(ben, true);
+
+	await box.getByRole('switch', { name: /^Locked/ }).check();
+	await ben.sees('locked the room');
+	const dora = await world.person();
+	await dora.knock(link, 'Dora');
+	await dora.page.getByRole('alert').getByText(/locked/).waitFor();
+	await ben.page.reload();
+	await ben.says('who is in comes back');
+	await box.getByRole('switch', { name: /^Locked/ }).uncheck();
+
+	await box.getByLabel(/^New password/).fill('open sesame');
+	await box.getByLabel(/^New password/).press('Enter');
+	await ben.sees('set a password');
+	await dora.knock(link, 'Dora');
+	await dora.page.getByLabel('Password').fill('wrong');
+	await dora.press('Join ⁨Chemistry⁩', dora.page.locator('#join'));
+	await dora.page.getByRole('alert').getByText(/password/).waitFor();
+	// The name is not asked twice.
+	assert.equal(await dora.page.getByLabel('Your name').inputValue(), 'Dora');
+	await dora.page.getByLabel('Password').fill('open sesame');
+	await dora.press('Join ⁨Chemistry⁩', dora.page.locator('#join'));
+	await dora.text.waitFor();
+	await box.getByLabel(/^New password/).fill('');
+	await box.getByLabel(/^New password/).press('Enter');
+	await ben.sees('removed the password');
+	const emil = await world.pupil(teacher, 'Emil');
+	await emil.says('in without one');
+});
+
+promise('the teacher mutes for a time, deletes any message, and all of one person', async (world) => {
+	const [teacher, ben, cleo] = await classroom(world, 'Ben', 'Cleo');
+	await ben.says('a bad word');
+	await ben.says('more spam');
+	await cleo.says('a good one');
+	await teacher.sees('more spam');
+	const row = teacher.rows.filter({ hasText: 'a bad word' });
+	await row.hover();
+	await teacher.press('More', row);
+	await teacher.press('Delete', teacher.dialog);
+	await teacher.press('OK', teacher.dialog);
+	await cleo.until(() => !document.querySelector('#messages').textContent.includes('a bad word'));
+
+	await toMember(teacher, 'Ben', 'Mute for 5 minutes');
+	await cleo.sees(/muted ⁨Ben/);
+	await canWrite(ben, false);
+	assert.match(await ben.text.getAttribute('placeholder'), /^You are muted until \d\d:\d\d$/);
+	assert.equal(await cleo.text.isDisabled(), false);
+	await toMember(teacher, 'Ben', 'Let write again');
+	await canWrite(ben, true);
+
+	await toMember(teacher, 'Ben', 'Delete all messages', true);
+	for (const who of [teacher, ben, cleo]) {
+		await who.sees(/deleted all messages of ⁨Ben/);
+		await who.until(() => !document.querySelector('#messages').textContent.includes('more spam'));
+		assert.deepEqual(await who.messages(), ['a good one']);
+	}
+	await ben.says('sorry');
+});
+
+promise('the teacher takes somebody out, keeps out, and lets in again', async (world) => {
+	world.expect(REFUSED);
+	const [teacher, ben] = await classroom(world, 'Ben');
+	const link = `${world.base}/#/room/${teacher.room()}`;
+	await toMember(teacher, 'Ben', 'Take out', true);
+	await ben.page.getByText('You were taken out of this room.').waitFor();
+	assert.equal(await ben.page.getByText('Physics 7b begins here').count(), 0);
+	// Taken out is not kept out.
+	await ben.join(link, 'Ben');
+	await ben.says('back again');
+	await teacher.sees('back again');
+	await toMember(teacher, 'Ben', 'Take out and keep out', true);
+	await ben.page.getByText('You were taken out of this room.').waitFor();
+	await ben.knock(link, 'Ben');
+	await ben.page.getByRole('alert').filter({ hasText: /\S/ }).waitFor();
+	assert.equal(await ben.text.count(), 0);
+	const box = await settings(teacher);
+	await teacher.press('Let ⁨Ben⁩ in again', box);
+	await teacher.sees(/lets ⁨Ben⁩ in again/);
+	await ben.join(link, 'Ben');
+	await ben.says('thank you');
+});
+
+promise('another owner is named and dismissed, and the owner link makes one until it is made anew', async (world) => {
+	world.expect(REFUSED);
+	const [teacher, ben] = await classroom(world, 'Ben');
+	const owns = async (who) => {
+		await who.press('More', who.page.locator('header'));
+		const is = await who.dialog.getByRole('button', { name: 'Room settings' }).count() === 1;
+		await escape(who);
+		return is;
+	};
+	assert.equal(await owns(ben), false);
+	await toMember(teacher, 'Ben', 'Make an owner', true);
+	await eventually('Ben is an owner', () => owns(ben));
+	await toMember(teacher, 'Ben', 'No longer an owner', true);
+	await eventually('Ben is none', async () => !await owns(ben));
+
+	const box = await settings(teacher);
+	const field = box.getByLabel(/^Owner link/);
+	const old = await field.inputValue();
+	assert.match(old, /\/#\/room\/\d+\?owner=[0-9a-f]{32}$/);
+	await teacher.press('New owner link; the old one is void', box);
+	await teacher.press('OK', teacher.dialog);
+	const anew = await eventually('another link', async () => (await field.inputValue()) !== old && field.inputValue());
+	const here = (link) => world.base + '/' + link.slice(link.indexOf('#'));
+	const deputy = await world.person();
+	await deputy.join(here(anew), 'Deputy');
+	assert.equal(deputy.page.url(), `${world.base}/#/room/${teacher.room()}`, 'the key does not stay in the address');
+	await eventually('the deputy is an owner', () => owns(deputy));
+	const thief = await world.person();
+	await thief.knock(here(old), 'Thief');
+	await thief.page.getByRole('alert').filter({ hasText: /\S/ }).waitFor();
+	assert.equal(await thief.text.count(), 0);
+});
+
+promise('hands go up in an order, and the teacher lowers them', async (world) => {
+	const [teacher, ben, cleo] = await classroom(world, 'Ben', 'Cleo');
+	await ben.press('Raise hand');
+	await teacher.page.getByRole('button', { name: '✋ 1. Ben' }).waitFor();
+	await cleo.press('Raise hand');
+	await teacher.page.getByRole('button', { name: '✋ 2. Cleo' }).waitFor();
+	// A pupil sees the order and lowers nobody's but its own.
+	await ben.page.getByRole('button', { name: '✋ 2. Cleo' }).waitFor();
+	assert.equal(await ben.page.getByRole('button', { name: '✋ 2. Cleo' }).isDisabled(), true);
+	await teacher.page.getByRole('button', { name: '✋ 1. Ben' }).click();
+	await teacher.page.getByRole('button', { name: '✋ 1. Cleo' }).waitFor();
+	await ben.page.locator('[data-act=hand][aria-pressed=false]').waitFor();
+	await ben.press('Raise hand');
+	await teacher.press('Lower the hand 1–2');
+	for (const who of [teacher, ben, cleo]) await who.until(() => !document.querySelector('.hands').textContent);
+	await cleo.press('Raise hand');
+	await teacher.page.getByRole('button', { name: '✋ 1. Cleo' }).waitFor();
+	await cleo.press('Raise hand');
+	await teacher.until(() => !document.querySelector('.hands').textContent);
+});
+
+promise('messages and attendance are downloaded in four formats', async (world) => {
+	const [teacher, ben] = await classroom(world, 'Ben');
+	await ben.says('for the record: 你好');
+	await teacher.sees('for the record');
+	const box = await settings(teacher);
+	for (const format of ['html', 'txt', 'csv', 'json']) {
+		const [download] = await Promise.all([teacher.page.waitForEvent('download'), teacher.press(format, box)]);
+		assert.equal(download.suggestedFilename(), `Physics 7b.${format}`);
+		const text = await readFile(await download.path(), 'utf8');
+		assert.ok(text.includes('for the record: 你好'), format);
+		if (format === 'json') JSON.parse(text);
+	}
+});
+
+promise('a closed room is over for everyone, and says so', async (world) => {
+	const [teacher, ben] = await classroom(world, 'Ben');
+	await ben.says('hello');
+	const box = await settings(teacher);
+	await teacher.press('Close the room for good', box);
+	await teacher.press('OK', teacher.dialog);
+	for (const who of [teacher, ben]) await who.page.getByText('This room was closed.').waitFor();
+	assert.equal(await ben.text.count(), 0);
+});
+
+promise('a pupil has none of it: not in the page, and not from the server', async (world) => {
+	const [teacher, ben] = await classroom(world, 'Ben');
+	await teacher.says('the teacher\'s own');
+	await ben.sees('the teacher\'s own');
+	await ben.press('More', ben.page.locator('header'));
+	assert.deepEqual(await ben.dialog.locator('[data-act]').evaluateAll((all) => all.map((el) => el.dataset.act)), ['close', 'search', 'board', 'sound', 'language', 'leave']);
+	await escape(ben);
+	await ben.page.locator('.title').click();
+	assert.equal(await ben.dialog.locator('li').count(), 2);
+	assert.equal(await ben.dialog.getByRole('button').count(), 1, 'close, and nothing else');
+	await escape(ben);
+	const room = teacher.room();
+	const [me, other] = await Promise.all([ben, teacher].map((who) => who.page.evaluate(() => JSON.parse(localStorage['parlor.me']))));
+	const headers = { Authorization: 'Bearer ' + me.token };
+	const acts = [['rename', { name: 'Mine' }], ['password', { password: 'mine' }], ['lock', { on: true }], ['quiet', { on: true }], ['mute', { user: other.id, minutes: 5 }],
+		['kick', { user: other.id }], ['allow', { user: other.id }], ['wipe', { user: other.id }], ['appoint', { user: me.id, on: true }], ['link', {}], ['lower', {}], ['close', {}], ['state', {}]];
+	for (const [act, fields] of acts) {
+		const answer = await fetch(`${world.base}/rooms/${room}/owner`, { method: 'POST', headers, body: JSON.stringify({ act, ...fields }) });
+		assert.equal(answer.status, 403, act);
+	}
+	assert.equal((await fetch(`${world.base}/rooms/${room}/export?format=json`, { headers })).status, 403);
+	await ben.says('still the same room');
+	await teacher.sees('still the same room');
+	assert.deepEqual(await teacher.messages(), ['the teacher\'s own', 'still the same room']);
+	assert.equal(await teacher.page.getByRole('heading', { name: 'Physics 7b' }).count(), 1);
+});
