@@ -73,7 +73,7 @@ tools:
 	command -v systemd-analyze >/dev/null || missing="$$missing systemd"; \
 	python3 -c 'import ensurepip, venv' 2>/dev/null || missing="$$missing python3-venv"; \
 	test -z "$$missing" || { echo "make test needs$$missing; on Debian: apt-get install$$missing" >&2; exit 1; }
-	@node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' || { echo "make test needs Node 20 or newer, and node is $$(node --version)" >&2; exit 1; }
+	@node -e 'process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)' || { echo "make test needs Node 18 or newer, and node is $$(node --version)" >&2; exit 1; }
 
 clean:
 	$(CARGO) clean

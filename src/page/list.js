@@ -34,7 +34,7 @@ export class List {
 	}
 
 	anchor() {
-		for (const key of this.drawn.keys()) if (key[0] === 'm' && this.y(key) > 0) return { key, y: this.y(key) };
+		for (const [key, { el }] of this.drawn) if (key[0] === 'm' && this.y(key) > 0) return this.y(key) - el.offsetHeight < this.box.clientHeight && { key, y: this.y(key) };
 	}
 
 	update(anchor = this.anchor()) {

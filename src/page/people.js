@@ -77,7 +77,7 @@ export async function settings(it) {
 	dialog('settings', t('settings'), form('rename', t('roomName'), 'name', { value: it.name }), form('password', t('newPassword'), 'password'),
 		toggle('lock', state.locked), toggle('quiet', state.quiet),
 		state.keptOut.map(({ user, name }) => button('allow', t('allow', bidi(name)), () => command(it, 'allow', { user }))),
-		h('p', t('export'), ['html', 'txt', 'csv', 'json'].flatMap((format) => [' ', button(format, format, () => download(it, format))])),
+		h('p', t('export'), ['html', 'txt', 'csv', 'json'].flatMap((f) => [' ', button(f, f, () => download(it, f))])),
 		h('p', t('ownerHint')), link, button('close-room', t('closeRoom'), () => sure(t('closeRoom'), () => command(it, 'close')), 'danger'));
 }
 

@@ -255,3 +255,20 @@ promise('a closed list offers the rooms of --room, and no way to make one', ['--
 	await ben.page.locator('#join').getByRole('button').click();
 	await ben.says('here');
 });
+
+promise('whatever breaks every promise is noticed', async (world) => {
+	const anna = await world.person();
+	await anna.page.goto(world.base + '/');
+	await anna.page.evaluate(() => {
+		console.error('said');
+		setTimeout(() => { throw new Error('thrown'); });
+		document.body.append(document.createElement('style'));
+		document.querySelector('style').textContent = '* { color: red }';
+	});
+	await anna.page.goto('http://127.0.0.1:1/').catch(() => {});
+	for (const kind of ['console error: said', 'exception: Error: thrown', 'console error: forbidden by policy', 'request to elsewhere: http://127.0.0.1:1/']) {
+		await eventually(`noticed: ${kind}`, () => world.noise.some((line) => line.startsWith(kind)));
+	}
+	assert.throws(() => world.isClean());
+	world.noise = [];
+});

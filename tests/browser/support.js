@@ -28,7 +28,8 @@ export const PHONE = { viewport: { width: 360, height: 740 }, hasTouch: true, is
 export const LAPTOP = { viewport: { width: 1280, height: 800 } };
 export const NO_LIMITS = ['--user-rate', '0', '--room-rate', '0'];
 
-export const launch = (...args) => chromium.launch({ executablePath: process.env.CHROMIUM || '/usr/bin/chromium', args });
+/** A container's /dev/shm is often too small for Chromium. */
+export const launch = (...args) => chromium.launch({ executablePath: process.env.CHROMIUM || '/usr/bin/chromium', args: ['--disable-dev-shm-usage', ...args] });
 
 let browser;
 after(() => browser?.close());
