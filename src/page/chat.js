@@ -93,6 +93,8 @@ export function chat(it) {
 	function attend() {
 		if (list.stick && document.hasFocus()) it.read();
 		end.hidden = list.stick;
+		// What scrolling draws is not news.
+		box.setAttribute('aria-live', list.stick ? 'polite' : 'off');
 		end.textContent = '↓ ' + (it.unread() ? it.unread() + ' ' + t('new') : t('newest'));
 	}
 

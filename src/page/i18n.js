@@ -70,8 +70,8 @@ anew|New owner link; the old one is void|新的房主链接（旧链接失效）
 export|Messages and attendance|消息和出勤
 closeRoom|Close the room for good|永久关闭房间
 allow|Let {0} in again|允许 {0} 再次加入
-mute5|Mute for 5 minutes|禁言 5 分钟
-mute60|Mute for an hour|禁言 1 小时
+mute|Mute|禁言
+minutes|For so many minutes|禁言分钟数
 unmute|Let write again|解除禁言
 kick|Take out|移出房间
 keepOut|Take out and keep out|移出并禁止加入

@@ -40,10 +40,18 @@ function member(it, m) {
 		return when && [name, t(name), grave ? () => sure(t(name) + ': ' + bidi(m.name), go) : go, grave];
 	};
 	menu(m.name, [
-		item(pupil, 'mute5', 'mute', { minutes: 5 }), item(pupil, 'mute60', 'mute', { minutes: 60 }), item(m.muted, 'unmute', 'mute', { minutes: 0 }),
+		pupil && ['mute', t('mute'), () => mute(it, m)], item(m.muted, 'unmute', 'mute', { minutes: 0 }),
 		item(true, pupil ? 'appoint' : 'dismiss', 'appoint', { on: pupil }, true),
 		item(pupil, 'kick', 'kick', {}, true), item(pupil, 'keepOut', 'kick', { keepOut: true }, true), item(true, 'wipe', 'wipe', {}, true),
 	]);
+}
+
+function mute(it, m) {
+	const close = dialog('mute', t('mute') + ' ' + bidi(m.name), h('form.line', { onsubmit(e) {
+		e.preventDefault();
+		command(it, 'mute', { user: m.id, minutes: +e.target.elements[0].value });
+		close();
+	} }, field('minutes', t('minutes'), { type: 'number', min: 1, max: 10080, value: 5, required: true }), submit(t('yes'))));
 }
 
 export function hands(it, el) {

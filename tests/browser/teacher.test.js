@@ -90,7 +90,13 @@ promise('the teacher mutes for a time, deletes any message, and all of one perso
 	await teacher.press('OK', teacher.dialog);
 	await cleo.until(() => !document.querySelector('#messages').textContent.includes('a bad word'));
 
-	await toMember(teacher, 'Ben', 'Mute for 5 minutes');
+	await teacher.page.locator('.title').click();
+	await teacher.press('Ben: More', teacher.dialog);
+	await teacher.press('Mute', teacher.dialog);
+	await teacher.dialog.getByRole('spinbutton', { name: 'For so many minutes' }).fill('7');
+	await teacher.dialog.getByRole('spinbutton').press('Enter');
+	await teacher.page.keyboard.press('Escape');
+	await teacher.page.getByRole('dialog').waitFor({ state: 'detached' });
 	await cleo.sees(/muted ⁨Ben/);
 	await canWrite(ben, false);
 	assert.match(await ben.text.getAttribute('placeholder'), /^You are muted until \d\d:\d\d$/);

@@ -8,7 +8,7 @@ use std::io::Read;
 use std::path::Path;
 
 /// All files together, before they are packed: what a phone on a bad line waits for.
-const MAX_PAGE_BYTES: usize = 60_000;
+const MAX_PAGE_BYTES: usize = 60 * 1024;
 
 /// The files of `src/page`, by name.
 fn sources() -> BTreeMap<String, Vec<u8>> {
