@@ -11,7 +11,7 @@ export class Room {
 		Object.assign(this, { id, name: store.known(id).name, member: '', members: new Map(), state: {}, hands: [], faces: {}, typing: new Map() });
 		this.seen = store.get('seen.' + id);
 		/** Own messages not known to be stored, oldest first: {uuid, text, reply, sent, failed}. */
-		this.pending = store.all('out.').map(([uuid, item]) => ({ ...item, uuid })).filter((p) => p.room === id).sort((a, b) => a.sent - b.sent);
+		this.pending = store.all('out.').map(([uuid, item]) => ({ ...item, uuid })).filter((p) => p.room === id && p.by === store.by()).sort((a, b) => a.sent - b.sent);
 		this.clear();
 	}
 
@@ -101,7 +101,7 @@ export class Room {
 	}
 
 	say(text, reply) {
-		const item = { uuid: store.uuid(), text, reply, sent: Date.now() };
+		const item = { uuid: store.uuid(), text, reply, sent: Date.now(), by: store.by() };
 		this.divider = null;
 		this.pending.push(item);
 		this.keep(item);

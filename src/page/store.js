@@ -35,6 +35,9 @@ export const watch = (changed) => addEventListener('storage', (e) => e.key && ch
 /** Whom the server knows: `{id, token}`. */
 export const me = () => get('me') || {};
 
+/** Whose words wait to be sent: another server, or another person on this device, has other ones. */
+export const by = () => (me().token || '').slice(0, 8);
+
 /** Rooms visited, the last one first: `{id, name, key}`, with an owner's key. */
 export const rooms = () => get('rooms') || [];
 export const known = (id) => rooms().find((room) => room.id === id) || { id };

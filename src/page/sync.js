@@ -25,7 +25,8 @@ net.changed = () => {
 net.resume = () => Object.fromEntries([...rooms.values()].filter((it) => it.loaded).map((it) => [it.id, it.cursor]));
 
 net.ended = () => rooms.forEach((it) => {
-	if (it.member === 'yes') it.member = 'gone';
+	it.member = it.member === 'yes' ? 'gone' : it.member || 'no';
+	it.pending = [];
 	it.clear();
 });
 

@@ -136,6 +136,29 @@ promise('the teacher takes somebody out, keeps out, and lets in again', async (w
 	await ben.says('thank you');
 });
 
+promise('who was kept out while away is told so at the door, and finds no empty room', async (world) => {
+	world.expect(REFUSED);
+	const [teacher, ben] = await classroom(world, 'Ben');
+	await ben.page.goto('about:blank');
+	await toMember(teacher, 'Ben', 'Take out and keep out', true);
+	await ben.page.goto(`${world.base}/#/room/${teacher.room()}`);
+	await ben.page.getByRole('alert').filter({ hasText: /\S/ }).waitFor();
+	assert.equal(await ben.text.count(), 0);
+});
+
+promise('what one person wrote and could not send is sent for nobody else on that device', async (world) => {
+	world.expect(REFUSED);
+	const [teacher, ben] = await classroom(world, 'Ben');
+	await ben.page.evaluate((room) => {
+		const uuid = '67e55044-10b1-426f-9247-bb680e5fe0c8';
+		localStorage['parlor.out.' + uuid] = JSON.stringify({ text: 'secret words', sent: Date.now(), room, by: 'somebody' });
+	}, teacher.room());
+	await ben.page.reload();
+	await ben.types('my own');
+	await teacher.sees('my own');
+	assert.equal(await teacher.log.getByText('secret words').count(), 0);
+});
+
 promise('another owner is named and dismissed, and the owner link makes one until it is made anew', async (world) => {
 	world.expect(REFUSED);
 	const [teacher, ben] = await classroom(world, 'Ben');
