@@ -131,7 +131,8 @@ fn typing_reaches_the_others_that_asked_for_v_1() {
 
 #[test]
 fn members_says_what_presence_has_told() {
-    let (server, ada, _) = start(&["--idle", "1"]);
+    // Longer than presence waits to be told: a moment online is not passed over.
+    let (server, ada, _) = start(&["--idle", "2"]);
     let cid = cid(&server, &ada);
     let (mut watcher, mut asker) = (server.login_v1(&ada.token), server.login_v1(&ada.token));
     for _ in 0..4 {
