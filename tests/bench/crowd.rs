@@ -15,8 +15,14 @@ const READ: usize = 256 * 1024;
 const AT_ONCE: usize = 128;
 /// For a server that does not answer.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// After which nothing more is expected.
+const SILENCE: Duration = Duration::from_secs(10);
 /// Of many latencies one in so many is kept.
 const SAMPLE: u64 = 7;
+/// Characters of a message.
+pub const TEXT: usize = 64;
+/// Those of a large room who say something.
+pub const SPEAKERS: usize = 10;
 
 pub struct Crowd {
     poll: Poll,
@@ -143,17 +149,34 @@ impl Crowd {
     }
 
     /// Sends a message of a client; its time stands at the beginning of the text.
-    pub fn say(&mut self, client: usize, length: usize) {
+    pub fn say(&mut self, client: usize) {
         let now = self.now();
         let id = uuid::Uuid::new_v4();
         let room = self.clients[client].room;
         let text = format!(
             r#"{{"type":"msg","uuid":"{id}","room":{room},"data":{{"type":"Text","text":"{now:020}{:.<w$}"}}}}"#,
             "",
-            w = length.saturating_sub(20)
+            w = TEXT - 20
         );
         self.clients[client].asked.push_back(now);
         self.write(client, &frame(&text));
+    }
+
+    /// The first clients take turns at a steady rate, until all others have heard it.
+    pub fn speak(&mut self, rate: f64, messages: usize, speakers: usize) {
+        let begun = Instant::now();
+        let others = self.clients.len() as u64 - 1;
+        let expected = self.heard + messages as u64 * others;
+        for n in 0..messages {
+            let due = begun + Duration::from_secs_f64(n as f64 / rate);
+            while let left = due.saturating_duration_since(Instant::now())
+                && !left.is_zero()
+            {
+                self.turn(left);
+            }
+            self.say(n % speakers);
+        }
+        self.settle(expected);
     }
 
     fn write(&mut self, client: usize, bytes: &[u8]) {
@@ -316,12 +339,15 @@ impl Crowd {
     }
 
     /// Takes in what is still on its way, until so much was heard in all and nobody waits for an
-    /// answer; false if it does not come.
+    /// answer; false if nothing comes for long.
     pub fn settle(&mut self, heard: u64) -> bool {
-        let deadline = Instant::now() + Duration::from_secs(10);
         let waiting = |crowd: &Crowd| crowd.clients.iter().any(|c| !c.asked.is_empty());
-        while (self.heard < heard || waiting(self)) && Instant::now() < deadline {
+        let mut last = (self.heard, Instant::now());
+        while (self.heard < heard || waiting(self)) && last.1.elapsed() < SILENCE {
             self.turn(Duration::from_millis(100));
+            if self.heard > last.0 {
+                last = (self.heard, Instant::now());
+            }
         }
         self.heard >= heard
     }

@@ -1,129 +1,89 @@
 //! What no server can do without, measured in the same run: to be woken by a message, one `send` to
-//! each receiver, one row in the database. A process of its own, like a server, which does nothing
-//! else.
+//! each receiver, one row in the database. A process of its own that does nothing else: it keeps no
+//! state, looks at no frame but for the time in it, and is heard by the same clients as parlor.
 
-use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::io::{BufRead, BufReader, Lines, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::thread;
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use mio::{Events, Interest, Poll, Token};
 use rusqlite::{Connection, params};
 use serde::{Deserialize, Serialize};
 
-use super::server::own_cpu;
+use super::crowd::{Crowd, SPEAKERS};
+use super::server::{cpu_of, own_cpu};
 
-/// What is sent how often to how many.
+/// What is sent to how many.
 #[derive(Serialize, Deserialize)]
 pub struct Work {
     pub receivers: usize,
     /// One after the other.
     pub rooms: usize,
-    /// Bytes of one `send`.
+    /// Bytes of a frame.
     pub bytes: usize,
-    /// Rounds a second, each begun by a message that comes in; 0: as fast as it goes, by itself.
-    pub rate: f64,
-    pub rounds: usize,
+    /// Frames of one `send`.
+    pub frames: usize,
     /// Rows of one commit, in a database of this folder.
     pub rows: usize,
     pub folder: PathBuf,
+    /// So many rounds by itself; None: one for each message that comes, as long as somebody is there.
+    pub rounds: Option<usize>,
 }
 
-/// CPU time of one `send`, of one commit, and of being woken by a message and reading it, in
-/// microseconds.
+/// CPU time of one `send` and of one commit, in microseconds.
 #[derive(Serialize, Deserialize)]
-pub struct Floor {
+pub struct Costs {
     pub send: f64,
     pub commit: f64,
-    pub wake: f64,
-}
-
-impl Floor {
-    /// What lies between two measurements: the machine has its moods.
-    pub fn between(a: Floor, b: Floor) -> Floor {
-        let middle = |a: f64, b: f64| (a + b) / 2.0;
-        Floor {
-            send: middle(a.send, b.send),
-            commit: middle(a.commit, b.commit),
-            wake: middle(a.wake, b.wake),
-        }
-    }
 }
 
 /// The first argument of the process that is the floor; the second is its work.
 pub const ARGUMENT: &str = "floor-of";
 
-/// Bytes of a cue.
-const CUE: usize = 192;
-
-/// Reads what another process sends to its receivers, and asks it what that cost.
-pub fn measure(work: &Work) -> Floor {
-    let mut child = Command::new(std::env::current_exe().expect("this program"))
-        .arg(ARGUMENT)
-        .arg(serde_json::to_string(work).expect("JSON"))
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("this program again");
-    let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
-    let mut line = || lines.next().expect("a line").expect("readable");
-    let (address, receivers) = (line().parse().expect("an address"), work.receivers);
-    let cue = TcpStream::connect(address).expect("a connection");
-    let (rate, rounds) = (work.rate, work.rounds);
-    let prompting = thread::spawn(move || prompt(cue, rate, rounds));
-    let reading = thread::spawn(move || read_all(address, receivers));
-    let floor = serde_json::from_str(&line()).expect("a floor");
-    prompting.join().expect("the prompter");
-    reading.join().expect("the reader");
-    let _ = child.wait();
-    floor
+/// The process that is the floor, and the clients that hear it as they hear parlor.
+pub struct Floor {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+    pub crowd: Crowd,
 }
 
-/// Says when it is time for a round, in about as many bytes as a chat message takes.
-fn prompt(mut cue: TcpStream, rate: f64, rounds: usize) {
-    if rate == 0.0 {
-        return;
-    }
-    cue.set_nodelay(true).expect("a socket");
-    let begun = Instant::now();
-    for round in 0..rounds {
-        let due = begun + Duration::from_secs_f64(round as f64 / rate);
-        thread::sleep(due.saturating_duration_since(Instant::now()));
-        cue.write_all(&[b'x'; CUE]).expect("a cue");
-    }
-}
-
-fn read_all(address: SocketAddr, receivers: usize) {
-    let mut poll = Poll::new().expect("epoll");
-    let mut streams = vec![];
-    for n in 0..receivers {
-        let stream = TcpStream::connect(address).expect("a connection");
-        stream.set_nonblocking(true).expect("a socket");
-        let mut stream = mio::net::TcpStream::from_std(stream);
-        let registry = poll.registry();
-        let registered = registry.register(&mut stream, Token(n), Interest::READABLE);
-        registered.expect("registered");
-        streams.push(stream);
-    }
-    let (mut events, mut buffer) = (Events::with_capacity(1024), vec![0; 256 * 1024]);
-    let mut ended = vec![false; receivers];
-    while ended.contains(&false) {
-        let _ = poll.poll(&mut events, None);
-        for event in events.iter() {
-            let index = event.token().0;
-            // The last bytes and the end may come as one event.
-            ended[index] |= event.is_read_closed();
-            loop {
-                match streams[index].read(&mut buffer) {
-                    Ok(0) => ended[index] = true,
-                    Ok(n) if n == buffer.len() => continue,
-                    Err(e) if e.kind() != ErrorKind::WouldBlock => ended[index] = true,
-                    _ => {}
-                }
-                break;
-            }
+impl Floor {
+    pub fn start(work: &Work) -> Floor {
+        let mut child = Command::new(std::env::current_exe().expect("this program"))
+            .arg(ARGUMENT)
+            .arg(serde_json::to_string(work).expect("JSON"))
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("this program again");
+        let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+        let address = lines.next().expect("a line").expect("readable");
+        let address = address.parse().expect("an address");
+        let mut crowd = Crowd::new();
+        crowd.seat(address, &vec![(0, 0, String::new()); work.receivers]);
+        Floor {
+            child,
+            lines,
+            crowd,
         }
+    }
+
+    pub fn cpu(&self) -> Duration {
+        cpu_of(&self.child)
+    }
+
+    /// What its rounds cost, when it has done them.
+    pub fn costs(mut self, frames: u64) -> Costs {
+        assert!(self.crowd.settle(frames), "the floor lost a frame");
+        let costs = self.lines.next().expect("a line").expect("readable");
+        serde_json::from_str(&costs).expect("costs")
+    }
+}
+
+impl Drop for Floor {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
@@ -132,39 +92,92 @@ pub fn run(work: &str) {
     let work: Work = serde_json::from_str(work).expect("a work");
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     println!("{}", listener.local_addr().expect("its address"));
-    let accept = |_| -> TcpStream {
-        let (stream, _) = listener.accept().expect("a connection");
-        stream.set_nodelay(true).expect("a socket");
-        stream
-    };
-    let mut cue = accept(0);
-    let mut streams: Vec<_> = (0..work.receivers).map(accept).collect();
+    let mut streams: Vec<_> = (0..work.receivers).map(|_| admit(&listener)).collect();
     let mut database = Rows::new(&work.folder, work.rooms);
-    let frame = vec![b'x'; work.bytes];
     let (mut sending, mut committing) = (Duration::ZERO, Duration::ZERO);
-    let begun = own_cpu();
     let room = work.receivers / work.rooms;
-    for round in 0..work.rounds {
-        if work.rate > 0.0 {
-            cue.read_exact(&mut [0; CUE]).expect("a cue");
+    let mut message = [0; 1024];
+    for round in 0..work.rounds.unwrap_or(usize::MAX) {
+        let author = work.rounds.is_none().then_some(round % SPEAKERS);
+        let said = author.map(|author| {
+            let length = streams[author].read(&mut message).expect("a message");
+            &message[..length]
+        });
+        if said.is_some_and(<[u8]>::is_empty) {
+            return;
         }
+        let frames: Vec<u8> = (1..=work.frames)
+            .flat_map(|n| recv(time_in(said), round * work.frames + n, work.bytes))
+            .collect();
         let before = own_cpu();
-        database.commit(work.rows);
+        if work.rows > 0 {
+            database.commit(work.rows);
+        }
         let between = own_cpu();
         let first = round % work.rooms * room;
-        for stream in &mut streams[first..first + room] {
-            stream.write_all(&frame).expect("sent");
+        for (n, stream) in streams[first..first + room].iter_mut().enumerate() {
+            let answer = author == Some(n);
+            let sent = stream.write_all(if answer { ANSWER } else { &frames });
+            sent.expect("sent");
         }
         committing += between - before;
         sending += own_cpu() - between;
     }
-    let waking = own_cpu() - begun - committing - sending;
-    let floor = Floor {
-        send: sending.as_secs_f64() * 1e6 / (work.rounds * room) as f64,
-        commit: committing.as_secs_f64() * 1e6 / work.rounds as f64,
-        wake: waking.as_secs_f64() * 1e6 / work.rounds as f64,
+    let rounds = work.rounds.unwrap_or(1) as f64;
+    let costs = Costs {
+        send: sending.as_secs_f64() * 1e6 / (rounds * room as f64),
+        commit: committing.as_secs_f64() * 1e6 / rounds,
     };
-    println!("{}", serde_json::to_string(&floor).expect("JSON"));
+    println!("{}", serde_json::to_string(&costs).expect("JSON"));
+    // The others read what it has sent.
+    let _ = streams[0].read(&mut message);
+}
+
+/// What an author gets.
+const ANSWER: &[u8] = b"\x81\x53{\"type\":\"send\",\"code\":0,\"uuid\":\"00000000-0000-4000-8000-000000000000\",\"at\":1000000}";
+
+/// A connection that was told what it takes to be a seat.
+fn admit(listener: &TcpListener) -> TcpStream {
+    let (mut stream, _) = listener.accept().expect("a connection");
+    stream.set_nodelay(true).expect("a socket");
+    let mut bytes = [0; 1024];
+    for answer in [
+        &b"HTTP/1.1 101 \r\n\r\n"[..],
+        b"\x81\x18{\"type\":\"auth\",\"code\":0}",
+    ] {
+        // What a client sends at once comes at once.
+        assert_ne!(
+            stream.read(&mut bytes).expect("its question"),
+            0,
+            "it is gone"
+        );
+        stream.write_all(answer).expect("sent");
+    }
+    stream
+}
+
+/// The time at the beginning of what was said.
+fn time_in(said: Option<&[u8]>) -> &str {
+    const MARK: &[u8] = br#""text":""#;
+    let found = said.and_then(|said| {
+        let begin = said.windows(MARK.len()).position(|w| w == MARK)? + MARK.len();
+        std::str::from_utf8(said.get(begin..begin + 20)?).ok()
+    });
+    found.unwrap_or("00000000000000000000")
+}
+
+/// A frame of so many bytes, at a place of the order.
+fn recv(time: &str, at: usize, bytes: usize) -> Vec<u8> {
+    let (begin, end) = (
+        format!(r#"{{"type":"recv","text":"{time}"#),
+        format!(r#"","at":{at}}}"#),
+    );
+    let fill = bytes - 4 - begin.len() - end.len();
+    let length = u16::try_from(bytes - 4).expect("a short frame");
+    let mut frame = vec![0x81, 126];
+    frame.extend_from_slice(&length.to_be_bytes());
+    frame.extend_from_slice(format!("{begin}{:.<fill$}{end}", "").as_bytes());
+    frame
 }
 
 /// The median time of one write of a page and its `fdatasync`, in microseconds.

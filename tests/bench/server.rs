@@ -70,11 +70,8 @@ impl Parlor {
         }
     }
 
-    /// CPU time used so far, by all its threads, those that ended among them. The kernel's work
-    /// for a loopback packet is done, and counted, where it is sent.
     pub fn cpu(&self) -> Duration {
-        let clock = clock_getcpuclockid(Pid::from_raw(self.child.id() as i32)).expect("its clock");
-        Duration::from(clock.now().expect("its time"))
+        cpu_of(&self.child)
     }
 
     fn status(&self, field: &str) -> u64 {
@@ -141,6 +138,13 @@ pub fn segments_sent() -> u64 {
     let mut fields = names.split_whitespace().zip(values.split_whitespace());
     let sent = fields.find(|(name, _)| *name == "TCPOrigDataSent");
     sent.and_then(|(_, n)| n.parse().ok()).unwrap_or(0)
+}
+
+/// CPU time that a process has used so far, by all its threads, those that ended among them. The
+/// kernel's work for a loopback packet is done, and counted, where it is sent.
+pub fn cpu_of(child: &Child) -> Duration {
+    let clock = clock_getcpuclockid(Pid::from_raw(child.id() as i32)).expect("its clock");
+    Duration::from(clock.now().expect("its time"))
 }
 
 /// CPU time of the calling thread.

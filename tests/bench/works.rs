@@ -3,8 +3,8 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::crowd::Crowd;
-use super::floor::{self, Floor};
+use super::crowd::{Crowd, SPEAKERS, TEXT};
+use super::floor::{self, Costs, Floor};
 use super::requests::{get, post, run};
 use super::seed::Seed;
 use super::server::{Parlor, field_of, segments_sent};
@@ -24,8 +24,6 @@ pub const ALL: [(&str, Work); 9] = [
     ("rest", rest),
 ];
 
-/// Characters of a message.
-const TEXT: usize = 64;
 /// Until caches are warm and the log has its size.
 const WARM_UP: Duration = Duration::from_secs(1);
 
@@ -42,66 +40,57 @@ fn megabytes(bytes: u64) -> f64 {
     bytes as f64 / 1e6
 }
 
-/// A room at a steady rate.
-fn paced(work: &'static str, members: usize, rate: f64, limit: f64, p99: f64, time: f64) -> Row {
+/// A room at a steady rate, in turns with the floor: the machine has its moods.
+fn paced(work: &'static str, members: usize, rate: f64, rows: usize, limit: f64, p99: f64) -> Row {
+    const TURNS: usize = 10;
     let seed = Seed::new(work, &[members], 0);
     let parlor = Parlor::start(&seed, &[]);
     let mut crowd = Crowd::new();
     crowd.seat(parlor.ws, &everybody(&seed));
-    let say = |crowd: &mut Crowd, seconds: f64| {
-        let begun = Instant::now();
-        let messages = (rate * seconds) as usize;
-        for n in 0..messages {
-            let due = begun + Duration::from_secs_f64(n as f64 / rate);
-            while let left = due.saturating_duration_since(Instant::now())
-                && !left.is_zero()
-            {
-                crowd.turn(left);
-            }
-            crowd.say(n % 10, TEXT);
-        }
-        crowd.settle((messages * (members - 1)) as u64);
-        messages
-    };
-    say(&mut crowd, WARM_UP.as_secs_f64());
-    let least = floor::Work {
-        // One of them gets the answer.
+    let warm_up = (rate * WARM_UP.as_secs_f64()) as usize;
+    crowd.speak(rate, warm_up, SPEAKERS);
+    let mut floor = Floor::start(&floor::Work {
         receivers: members,
         rooms: 1,
         bytes: (crowd.bytes / crowd.heard.max(1)) as usize,
-        rate,
-        rounds: (rate * time / 2.0) as usize,
-        rows: 1,
+        frames: 1,
+        rows,
         folder: seed.folder().to_owned(),
-    };
-    let before = floor::measure(&least);
+        rounds: None,
+    });
+    floor.crowd.speak(rate, warm_up, SPEAKERS);
     crowd.begin();
-    let (cpu, begun) = (parlor.cpu(), Instant::now());
-    let messages = say(&mut crowd, time);
-    let (cpu, took) = (parlor.cpu() - cpu, begun.elapsed());
-    let heard = crowd.heard as f64;
-    let Floor { send, commit, wake } = Floor::between(before, floor::measure(&least));
-    let with_commit = work == "class";
-    let sends = wake + send * members as f64;
-    let message = if with_commit { sends + commit } else { sends };
+    floor.crowd.begin();
+    let messages = rate as usize;
+    let (mut cpu, mut least, mut took) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
+    for _ in 0..TURNS {
+        let before = floor.cpu();
+        floor.crowd.speak(rate, messages, SPEAKERS);
+        least += floor.cpu() - before;
+        let (before, begun) = (parlor.cpu(), Instant::now());
+        crowd.speak(rate, messages, SPEAKERS);
+        cpu += parlor.cpu() - before;
+        took += begun.elapsed();
+    }
+    let each = |time: Duration, of: u64| time.as_secs_f64() * 1e6 / of as f64;
     let row = Row {
         work,
-        per_second: heard / took.as_secs_f64(),
+        per_second: crowd.heard as f64 / took.as_secs_f64(),
         p50: percentile(&mut crowd.latencies, 50.0),
         p99: percentile(&mut crowd.latencies, 99.0),
-        cpu: cpu.as_secs_f64() * 1e6 / heard,
-        floor: message / (members - 1) as f64,
+        cpu: each(cpu, crowd.heard),
+        floor: each(least, floor.crowd.heard),
         rss: megabytes(parlor.rss()),
         threads: parlor.threads(),
         more: vec![
-            ("one send, µs", send),
-            ("one commit, µs", commit),
-            ("one waking, µs", wake),
-            (
-                "CPU of a message, µs",
-                cpu.as_secs_f64() * 1e6 / messages as f64,
-            ),
+            ("CPU of a message, µs", each(cpu, crowd.answered)),
+            ("of the floor's", each(least, floor.crowd.answered)),
             ("answer p50, ms", percentile(&mut crowd.answers, 50.0)),
+            (
+                "the floor's p50, ms",
+                percentile(&mut floor.crowd.latencies, 50.0),
+            ),
+            ("p99", percentile(&mut floor.crowd.latencies, 99.0)),
         ],
         ..Row::default()
     };
@@ -112,11 +101,8 @@ fn paced(work: &'static str, members: usize, rate: f64, limit: f64, p99: f64, ti
         ),
         (format!("p99 under {p99} ms"), row.p99 < p99),
     ];
-    counted(
-        Row { targets, ..row },
-        &crowd,
-        (messages * (members - 1)) as u64,
-    )
+    let expected = (TURNS * messages * (members - 1)) as u64;
+    counted(Row { targets, ..row }, &crowd, expected)
 }
 
 /// What was lost, repeated, out of order or refused.
@@ -131,11 +117,13 @@ fn counted(mut row: Row, crowd: &Crowd, expected: u64) -> Row {
 }
 
 fn class() -> Row {
-    paced("class", 30, 20.0, 1.3, 5.0, 10.0)
+    // A commit for each message.
+    paced("class", 30, 20.0, 1, 1.3, 5.0)
 }
 
 fn hall() -> Row {
-    paced("hall", 1_000, 50.0, 1.2, 15.0, 8.0)
+    // Sends alone.
+    paced("hall", 1_000, 50.0, 0, 1.2, 15.0)
 }
 
 const STORM_ROOMS: usize = 10;
@@ -164,7 +152,7 @@ impl Storm {
     }
 
     fn say(&mut self, client: usize) {
-        self.crowd.say(client, TEXT);
+        self.crowd.say(client);
         self.said += 1;
     }
 
@@ -208,20 +196,22 @@ fn storm() -> Row {
         percentile(&mut crowd.latencies, 99.0),
     );
     let whole = crowd.bytes as f64 / crowd.heard as f64;
-    let batch = (heard / sends).max(1.0);
+    let batch = (heard / sends).max(1.0).round();
     // A batch holds what its rooms said: each room's part goes to each of its sockets at once.
-    let rows = (batch * STORM_ROOMS as f64).round().max(1.0);
+    let rows = batch * STORM_ROOMS as f64;
     let expected = storm.expected();
     storm.crowd.settle(expected);
-    let Floor { send, commit, .. } = floor::measure(&floor::Work {
+    let rounds = 2_000;
+    let floor = Floor::start(&floor::Work {
         receivers: STORM_ROOMS * STORM_MEMBERS,
         rooms: STORM_ROOMS,
-        bytes: (whole * batch) as usize,
-        rate: 0.0,
-        rounds: 2_000,
+        bytes: whole.round() as usize,
+        frames: batch as usize,
         rows: rows as usize,
         folder: seed.folder().to_owned(),
+        rounds: Some(rounds),
     });
+    let Costs { send, commit } = floor.costs((rounds * STORM_MEMBERS) as u64 * batch as u64);
     let row_cost = commit / rows;
     let row = Row {
         work: "storm",
@@ -261,7 +251,7 @@ fn pair() -> Row {
         syncs.push(floor::fdatasync(seed.folder(), MESSAGES / 10));
         let (before, begun) = (parlor.cpu(), Instant::now());
         for n in 0..MESSAGES / 10 {
-            crowd.say(0, TEXT);
+            crowd.say(0);
             crowd.settle((turn * MESSAGES / 10 + n + 1) as u64);
         }
         cpu += parlor.cpu() - before;
@@ -308,17 +298,7 @@ fn beside() -> Row {
     let (cpu, begun) = (parlor.cpu(), Instant::now());
     // A thread of its own, or it would measure how long the other clients wait to be read.
     let small = thread::spawn(move || {
-        let begun = Instant::now();
-        for n in 0..MESSAGES {
-            let due = begun + Duration::from_secs_f64(n as f64 / RATE);
-            while let left = due.saturating_duration_since(Instant::now())
-                && !left.is_zero()
-            {
-                crowd.turn(left);
-            }
-            crowd.say(n % SMALL, TEXT);
-        }
-        crowd.settle((MESSAGES * (SMALL - 1)) as u64);
+        crowd.speak(RATE, MESSAGES, SMALL);
         crowd
     });
     while !small.is_finished() {
@@ -437,7 +417,7 @@ fn idle() -> Row {
     let slab = slab.saturating_sub(slab_before) as f64 / 2.0;
     let each = (rss + stacks + slab) / SOCKETS as f64 / 1024.0;
     let cpu = parlor.cpu();
-    crowd.say(0, TEXT);
+    crowd.say(0);
     crowd.settle(SOCKETS as u64 - 1);
     let cpu = parlor.cpu() - cpu;
     let last = percentile(&mut crowd.latencies, 100.0);
