@@ -14,8 +14,9 @@ build:
 run:
 	@$(CARGO) run --release --locked -- $(ARGS)
 
-test: tools lint
-	$(CARGO) test --locked
+# The attacks (tests/attacks) are made on the release binary.
+test: tools lint build
+	PARLOR_RELEASE="$(abspath $(TARGET))/release/parlor" $(CARGO) test --locked
 	$(MAKE) browser
 
 # The page in Chromium: the tests of tests/browser, or one of them: make browser ONLY=teacher

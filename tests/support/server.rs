@@ -10,6 +10,14 @@ use std::time::{Duration, Instant};
 
 pub const PARLOR: &str = env!("CARGO_BIN_EXE_parlor");
 
+/// What is attacked is what people run: `make test` names the release binary.
+fn under_test() -> String {
+    match (env!("CARGO_CRATE_NAME"), std::env::var("PARLOR_RELEASE")) {
+        ("attacks", Ok(release)) => release,
+        _ => PARLOR.to_owned(),
+    }
+}
+
 /// How long parlor may take to stop after SIGTERM (issue 2, point 8).
 const STOP_WITHIN: Duration = Duration::from_secs(5);
 
@@ -232,7 +240,7 @@ struct Process {
 impl Process {
     fn spawn(prefix: &[String], args: &[String], dir: &Path) -> Process {
         let mut words = prefix.to_vec();
-        words.push(PARLOR.to_string());
+        words.push(under_test());
         words.extend_from_slice(args);
         println!("$ {}", words.join(" "));
         let mut command = Command::new(&words[0]);
