@@ -286,6 +286,7 @@ impl Calls {
             proof,
             seat,
             silent: entrance.silent,
+            beside: Beside::default(),
         };
         Ok((act, token, proof.is_some()))
     }

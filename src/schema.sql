@@ -1,4 +1,4 @@
--- parlor's database, version 2 (PRAGMA user_version). store.rs sets auto_vacuum and secure_delete
+-- parlor's database, version 3 (PRAGMA user_version). store.rs sets auto_vacuum and secure_delete
 -- before this runs, since both are dear to change once there is data.
 -- Times are UTC nanoseconds since 1970. Numbers are AUTOINCREMENT: never used twice.
 
@@ -55,9 +55,12 @@ CREATE TABLE owners (
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE mutes (
-    room  INTEGER NOT NULL REFERENCES rooms (no),
-    user  INTEGER NOT NULL REFERENCES users (no),
-    until INTEGER NOT NULL,
+    room   INTEGER NOT NULL REFERENCES rooms (no),
+    user   INTEGER NOT NULL REFERENCES users (no),
+    until  INTEGER NOT NULL,
+    person INTEGER NOT NULL REFERENCES users (no), -- who was muted first, and came back as user
+    name   TEXT NOT NULL,                     -- whoever has one that looks like it is it again
+    host   TEXT,                              -- and who calls from there, while nobody else does
     PRIMARY KEY (room, user)
 ) STRICT, WITHOUT ROWID;
 

@@ -63,12 +63,14 @@ impl Rooms {
                 proof,
                 seat,
                 silent,
+                beside,
             } => {
                 let comer = Comer {
                     by_number: *by_number,
                     key: *key,
                     from: *from,
                     proof: *proof,
+                    beside,
                 };
                 if let Some((mut events, reply)) = self.again(seat, Some(*room), now) {
                     if let Reply::Seated { user, .. } = reply {
@@ -318,10 +320,11 @@ impl Rooms {
         let as_owner = self.may_enter(room, comer, known, &coming.name)?;
         let user = coming.user.clone();
         let (mut events, reply) = self.sit(now, room, seat, coming, silent)?;
-        if as_owner {
-            let owner = self.comes_as_owner(now, room, &user, &events);
-            events.extend(owner);
-        }
+        let told = match as_owner {
+            true => self.comes_as_owner(now, room, &user, &events),
+            false => self.comes_muted(now, room, &user, comer, &events),
+        };
+        events.extend(told);
         Ok((events, reply))
     }
 

@@ -23,6 +23,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::model::*;
+use powers::Comer;
 use spoken::SpokenMemory;
 
 /// The limits that a flag sets.
@@ -69,16 +70,16 @@ pub struct Room {
     names: HashMap<String, UserNo>,
     /// Users that are known. The last one stays here when it leaves, in absence.
     pub owners: BTreeSet<UserNo>,
-    /// Who may not write, and until when. No owner; the past is swept out with the next mute.
-    pub muted: BTreeMap<UserNo, Nanos>,
+    /// Who may not write. No owner; the past is swept out with the next mute.
+    pub muted: BTreeMap<UserNo, Marked<Muted>>,
     /// At most `MAX_KEPT_OUT`, none of them a member.
-    pub kept_out: BTreeMap<UserNo, Barred>,
+    pub kept_out: BTreeMap<UserNo, Marked<KeptOut>>,
 }
 
-/// Somebody who is kept out.
+/// Somebody who is to be known again by its name.
 #[derive(Clone, Debug)]
-pub struct Barred {
-    pub who: KeptOut,
+pub struct Marked<T> {
+    pub who: T,
     /// The skeleton of its name: a newcomer's is compared with a thousand of them.
     look: String,
 }
@@ -123,7 +124,8 @@ impl Room {
 
     /// Until when a user may not write; None: it may.
     pub fn muted_until(&self, user: UserNo, now: Nanos) -> Option<Nanos> {
-        self.muted.get(&user).copied().filter(|until| *until > now)
+        let until = self.muted.get(&user)?.who.until;
+        (until > now).then_some(until)
     }
 
     /// Where somebody stands here.
@@ -142,10 +144,45 @@ impl Room {
             return false;
         }
         let look = skeleton(name);
-        let is_it = |Barred { who, look: barred }: &Barred| {
-            Some(who.user) == user || who.from == Some(from) || *barred == look
+        let is_it = |barred: &Marked<KeptOut>| {
+            let who = &barred.who;
+            Some(who.user) == user || who.from == Some(from) || barred.look == look
         };
         self.kept_out.values().any(is_it)
+    }
+
+    /// The mute of whoever takes a seat: its own, or the longest of those whom it is taken for.
+    fn mute_of(&self, user: UserNo, name: &str, comer: &Comer, now: Nanos) -> Option<&Muted> {
+        if self.muted.is_empty() {
+            return None;
+        }
+        let look = skeleton(name);
+        let is_it = |muted: &&Marked<Muted>| {
+            let who = &muted.who;
+            let is_there = who.from == Some(comer.from);
+            muted.look == look || (is_there && self.is_alone(who.person, comer.beside))
+        };
+        let lasts = |muted: &&Marked<Muted>| muted.who.until > now;
+        let own = self.muted.get(&user).filter(lasts);
+        let others = self.muted.values().filter(lasts).filter(is_it);
+        let muted = own.or_else(|| others.max_by_key(|muted| muted.who.until));
+        muted.map(|muted| &muted.who)
+    }
+
+    /// Whether all who call from an address may be this one person, who is muted.
+    fn is_alone(&self, person: UserNo, beside: &Beside) -> bool {
+        let is_it = |user| {
+            let muted = self.muted.get(user);
+            muted.is_some_and(|muted| muted.who.person == person)
+        };
+        beside.listening < MAX_TABS && beside.users.iter().all(is_it)
+    }
+
+    /// Lets somebody write again, and whoever it came back as.
+    fn unmute(&mut self, user: UserNo) {
+        if let Some(person) = self.muted.get(&user).map(|muted| muted.who.person) {
+            self.muted.retain(|_, muted| muted.who.person != person);
+        }
     }
 
     fn seat(&mut self, at: Place, member: Member) {

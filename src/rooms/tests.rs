@@ -88,6 +88,7 @@ fn join_over(room: RoomNo, seat: Seat, silent: &[UserNo]) -> Act {
         proof: None,
         seat,
         silent: silent.to_vec(),
+        beside: Beside::default(),
     }
 }
 
@@ -100,6 +101,7 @@ fn join_by_number(room: RoomNo, seat: Seat, proof: Option<u32>) -> Act {
         proof,
         seat,
         silent: vec![],
+        beside: Beside::default(),
     }
 }
 

@@ -172,6 +172,7 @@ impl Store {
             Event::Owner { .. }
             | Event::RoomSecret { .. }
             | Event::RoomKey { .. }
+            | Event::Muted { .. }
             | Event::KeptOut { .. }
             | Event::LetIn { .. } => self.write_power(event)?,
             Event::Requested { request, done } => {
