@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
-use super::{Known, Marked, Member, Room, Rooms, digest, skeleton};
+use super::{Known, Looks, Marked, Member, Room, Rooms, digest, skeleton};
 use crate::model::*;
 
 impl Room {
@@ -228,15 +228,15 @@ impl Rooms {
 
     pub fn put_muted(&mut self, room: RoomNo, who: Muted) {
         if let Some(room) = self.rooms.get_mut(&room) {
-            let look = skeleton(&who.name);
-            room.muted.insert(who.user, Marked { who, look });
+            let looks = Looks::of(&who.name);
+            room.muted.insert(who.user, Marked { who, looks });
         }
     }
 
     pub fn put_kept_out(&mut self, room: RoomNo, who: KeptOut) {
         if let Some(room) = self.rooms.get_mut(&room) {
-            let look = skeleton(&who.name);
-            room.kept_out.insert(who.user, Marked { who, look });
+            let looks = Looks::of(&who.name);
+            room.kept_out.insert(who.user, Marked { who, looks });
         }
     }
 

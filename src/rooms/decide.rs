@@ -297,7 +297,9 @@ impl Rooms {
         let (user, made) = self.newcomer(now, who)?;
         let (Newcomer::Guest { name: wish, .. } | Newcomer::Known { name: wish, .. }) = who;
         let name: Arc<str> = wish.as_deref().map_or(user.name.clone(), Into::into);
-        check_name(NameOf::Member, &name)?;
+        // One that an account has had for long may stay, whatever is refused since.
+        wish.iter()
+            .try_for_each(|wish| check_name(NameOf::Member, wish))?;
         let insists = wish.is_some() || !made;
         Ok(Coming {
             user,
@@ -345,12 +347,14 @@ impl Rooms {
         } = coming;
         let mut events = vec![];
         let mut last = room.last;
-        if let Some(&holder) = room.names.get(&skeleton(&name)) {
-            let displaced = silent.contains(&holder)
-                && !room.is_owner(holder)
-                && self.users.get(&holder).is_some_and(|h| !h.user.sealed);
+        let holders = room.holders(&name);
+        if let Some(holder) = holders.first() {
+            let displaced = holders.len() == 1
+                && silent.contains(holder)
+                && !room.is_owner(*holder)
+                && self.users.get(holder).is_some_and(|h| !h.user.sealed);
             if displaced {
-                let (_, known, member) = self.seated(room.head.no, holder)?;
+                let (_, known, member) = self.seated(room.head.no, *holder)?;
                 events = self.leave(now, room, known, member, last);
                 last += 1;
             } else if insists {

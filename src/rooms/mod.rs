@@ -13,7 +13,7 @@ mod spoken;
 #[cfg(test)]
 mod tests;
 
-pub use names::{check_name, skeleton};
+pub use names::{Looks, caseless, check_name, skeleton};
 pub use spoken::digest;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -66,7 +66,7 @@ pub struct Room {
     /// In join order: the key is the place of the member's join notice.
     pub members: BTreeMap<Place, Member>,
     seats: HashMap<UserNo, Place>,
-    /// Skeletons of the members' names.
+    /// Whose name looks like that.
     names: HashMap<String, UserNo>,
     /// Users that are known. The last one stays here when it leaves, in absence.
     pub owners: BTreeSet<UserNo>,
@@ -80,14 +80,14 @@ pub struct Room {
 #[derive(Clone, Debug)]
 pub struct Marked<T> {
     pub who: T,
-    /// The skeleton of its name: a newcomer's is compared with a thousand of them.
-    look: String,
+    /// Of its name: a newcomer's are compared with those of a thousand.
+    looks: Looks,
 }
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Member {
     pub user: UserNo,
-    /// The name in this room. No two members' names have the same skeleton.
+    /// The name in this room. No two members' names look alike.
     pub name: Arc<str>,
 }
 
@@ -143,10 +143,10 @@ impl Room {
         if self.kept_out.is_empty() {
             return false;
         }
-        let look = skeleton(name);
+        let looks = Looks::of(name);
         let is_it = |barred: &Marked<KeptOut>| {
             let who = &barred.who;
-            Some(who.user) == user || who.from == Some(from) || barred.look == look
+            Some(who.user) == user || who.from == Some(from) || barred.looks.meet(&looks)
         };
         self.kept_out.values().any(is_it)
     }
@@ -156,11 +156,11 @@ impl Room {
         if self.muted.is_empty() {
             return None;
         }
-        let look = skeleton(name);
+        let looks = Looks::of(name);
         let is_it = |muted: &&Marked<Muted>| {
             let who = &muted.who;
             let is_there = who.from == Some(comer.from);
-            muted.look == look || (is_there && self.is_alone(who.person, comer.beside))
+            muted.looks.meet(&looks) || (is_there && self.is_alone(who.person, comer.beside))
         };
         let lasts = |muted: &&Marked<Muted>| muted.who.until > now;
         let own = self.muted.get(&user).filter(lasts);
@@ -186,7 +186,10 @@ impl Room {
     }
 
     fn seat(&mut self, at: Place, member: Member) {
-        self.names.insert(skeleton(&member.name), member.user);
+        for look in Looks::of(&member.name).each() {
+            // Two that an older parlor let in are alike: the first has it.
+            self.names.entry(look.clone()).or_insert(member.user);
+        }
         self.seats.insert(member.user, at);
         self.members.insert(at, member);
     }
@@ -197,7 +200,11 @@ impl Room {
             .remove(&user)
             .and_then(|at| self.members.remove(&at))
         {
-            self.names.remove(&skeleton(&member.name));
+            for look in Looks::of(&member.name).each() {
+                if self.names.get(look) == Some(&user) {
+                    self.names.remove(look);
+                }
+            }
         }
     }
 
@@ -225,8 +232,15 @@ impl Room {
         let stem: String = wish.chars().take(MAX_NAME_CHARS - 5).collect();
         (2..)
             .map(|n| format!("{stem}-{n}"))
-            .find(|name| !self.names.contains_key(&skeleton(name)))
+            .find(|name| self.holders(name).is_empty())
             .unwrap_or(stem)
+    }
+
+    /// Whose names a name looks like.
+    fn holders(&self, name: &str) -> BTreeSet<UserNo> {
+        let looks = Looks::of(name);
+        let held = looks.each().filter_map(|look| self.names.get(look));
+        held.copied().collect()
     }
 }
 

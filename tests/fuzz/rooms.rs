@@ -5,7 +5,7 @@ use super::bytes::Bytes;
 use super::runner::{counted, happened};
 use parlor::hub::{Hub, Policy, Settled, Waiter};
 use parlor::model::*;
-use parlor::rooms::{Marked, Room, Rooms, Rules, check_name, digest, skeleton};
+use parlor::rooms::{Looks, Marked, Room, Rooms, Rules, check_name, digest, skeleton};
 use parlor::store::{self, Data, Durability, Loaded};
 use parlor::wire::{Lang, refusal};
 use std::cell::RefCell;
@@ -341,11 +341,11 @@ fn check_refusal(why: &Refusal, command: &Command, table: &Rooms) {
         Newcomer::Known { user, name: None } => table.user(*user).map(|k| k.user.name.to_string()),
         Newcomer::Known { name, .. } | Newcomer::Guest { name, .. } => name.clone(),
     };
-    let wished = skeleton(&own.expect("a name"));
-    assert!(names(room).any(|name| skeleton(name) == wished), "{wished}");
+    let wished = own.expect("a name");
+    let alike = |one: &str, other: &str| Looks::of(one).meet(&Looks::of(other));
+    assert!(names(room).any(|name| alike(name, &wished)), "{wished}");
     assert_eq!(check_name(NameOf::Member, suggest), Ok(()), "{suggest:?}");
-    let look = skeleton(suggest);
-    assert!(!names(room).any(|name| skeleton(name) == look), "{suggest}");
+    assert!(!names(room).any(|name| alike(name, suggest)), "{suggest}");
 }
 
 fn names(room: &Room) -> impl Iterator<Item = &str> {
