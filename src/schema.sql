@@ -99,6 +99,8 @@ CREATE TABLE entries (
 
 CREATE UNIQUE INDEX entries_uuid ON entries (room, uuid) WHERE uuid IS NOT NULL;
 CREATE INDEX entries_notices ON entries (room, at) WHERE kind IN (2, 3, 7);
+-- In whose attendance somebody is.
+CREATE INDEX entries_comings ON entries (sender) WHERE kind IN (2, 3);
 
 -- Creates and joins that may be asked for again within ten minutes.
 CREATE TABLE requests (
@@ -110,7 +112,8 @@ CREATE TABLE requests (
     PRIMARY KEY (uuid, host)
 ) STRICT, WITHOUT ROWID;
 
--- When a user was there. Attendance is exported from it.
+-- When a user was there. Attendance is exported from it, and it goes with the last room that the
+-- user came to, or by its age.
 CREATE TABLE presence (
     user INTEGER NOT NULL REFERENCES users (no),
     came INTEGER NOT NULL,
@@ -119,3 +122,4 @@ CREATE TABLE presence (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX presence_open ON presence (user) WHERE went IS NULL;
+CREATE INDEX presence_ended ON presence (went) WHERE went IS NOT NULL;

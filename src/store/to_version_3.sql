@@ -1,4 +1,5 @@
--- From version 2: a mute was of a user, and a guest that came back was another one.
+-- From version 2: a mute was of a user, and a guest that came back was another one. Attendance was
+-- kept for ever.
 
 CREATE TABLE new_mutes (
     room   INTEGER NOT NULL REFERENCES rooms (no),
@@ -19,3 +20,6 @@ INSERT INTO new_mutes
 
 DROP TABLE mutes;
 ALTER TABLE new_mutes RENAME TO mutes;
+
+CREATE INDEX entries_comings ON entries (sender) WHERE kind IN (2, 3);
+CREATE INDEX presence_ended ON presence (went) WHERE went IS NOT NULL;
