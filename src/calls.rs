@@ -128,7 +128,9 @@ impl Calls {
         from: IpAddr,
     ) -> Result<(String, User), Refusal> {
         // Nobody has such a name; looking for it would cost more than it is worth.
-        check_name(NameOf::Account, username).map_err(|_| Refusal::WrongLogin)?;
+        if username.chars().count() > MAX_NAME_CHARS {
+            return Err(Refusal::WrongLogin);
+        }
         let skeleton = skeleton(username);
         // To the letter: who logs in as somebody who only looks alike is somebody else.
         let account = self
@@ -286,6 +288,7 @@ impl Calls {
             proof,
             seat,
             silent: entrance.silent,
+            beside: Beside::default(),
         };
         Ok((act, token, proof.is_some()))
     }

@@ -330,6 +330,8 @@ pub enum Act {
         /// Members silent so long that they may be displaced by their name's newcomer, as
         /// observed outside.
         silent: Vec<UserNo>,
+        /// Who else is there and calls from there (filled in by the scribe).
+        beside: Beside,
     },
     Leave {
         room: RoomNo,
@@ -486,6 +488,12 @@ pub enum Event {
     RoomKey {
         room: RoomNo,
         key: KeyHash,
+    },
+    Muted {
+        room: RoomNo,
+        who: Muted,
+        /// Remembered no longer.
+        forgets: Option<UserNo>,
     },
     KeptOut {
         room: RoomNo,

@@ -1,4 +1,4 @@
--- parlor's database, version 2 (PRAGMA user_version). store.rs sets auto_vacuum and secure_delete
+-- parlor's database, version 3 (PRAGMA user_version). store.rs sets auto_vacuum and secure_delete
 -- before this runs, since both are dear to change once there is data.
 -- Times are UTC nanoseconds since 1970. Numbers are AUTOINCREMENT: never used twice.
 
@@ -55,9 +55,12 @@ CREATE TABLE owners (
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE mutes (
-    room  INTEGER NOT NULL REFERENCES rooms (no),
-    user  INTEGER NOT NULL REFERENCES users (no),
-    until INTEGER NOT NULL,
+    room   INTEGER NOT NULL REFERENCES rooms (no),
+    user   INTEGER NOT NULL REFERENCES users (no),
+    until  INTEGER NOT NULL,
+    person INTEGER NOT NULL REFERENCES users (no), -- who was muted first, and came back as user
+    name   TEXT NOT NULL,                     -- whoever has one that looks like it is it again
+    host   TEXT,                              -- and who calls from there, while nobody else does
     PRIMARY KEY (room, user)
 ) STRICT, WITHOUT ROWID;
 
@@ -96,6 +99,8 @@ CREATE TABLE entries (
 
 CREATE UNIQUE INDEX entries_uuid ON entries (room, uuid) WHERE uuid IS NOT NULL;
 CREATE INDEX entries_notices ON entries (room, at) WHERE kind IN (2, 3, 7);
+-- In whose attendance somebody is.
+CREATE INDEX entries_comings ON entries (sender) WHERE kind IN (2, 3);
 
 -- Creates and joins that may be asked for again within ten minutes.
 CREATE TABLE requests (
@@ -107,7 +112,8 @@ CREATE TABLE requests (
     PRIMARY KEY (uuid, host)
 ) STRICT, WITHOUT ROWID;
 
--- When a user was there. Attendance is exported from it.
+-- When a user was there. Attendance is exported from it, and it goes with the last room that the
+-- user came to, or by its age.
 CREATE TABLE presence (
     user INTEGER NOT NULL REFERENCES users (no),
     came INTEGER NOT NULL,
@@ -116,3 +122,4 @@ CREATE TABLE presence (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX presence_open ON presence (user) WHERE went IS NULL;
+CREATE INDEX presence_ended ON presence (went) WHERE went IS NOT NULL;

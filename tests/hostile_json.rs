@@ -361,10 +361,12 @@ fn a_name_that_imitates_anothers_is_refused_on_both_with_one_that_is_free() {
     let host = create(&http, json!({}));
     let mut ws = server.login(&host.token);
     for name in [
-        "P\u{430}yp\u{430}l 1", // Cyrillic
-        "Paypal l",             // a letter for the digit
-        "Pay\u{200b}pal 1",     // zero width
-        "Pay\u{2060}pal\u{feff} 1",
+        "P\u{430}yp\u{430}l 1",     // Cyrillic
+        "Paypal l",                 // a letter for the digit
+        "Pay\u{200d}pal\u{200c} 1", // zero width
+        "paypal 1",
+        "PAYPAL 1",
+        "PaypaI 1", // a capital I
         "\u{200f}Paypal 1",
         "𝐏𝐚𝐲𝐩𝐚𝐥 1", // mathematical letters
         "Paypal\u{3000}1",
@@ -385,9 +387,20 @@ fn a_name_that_imitates_anothers_is_refused_on_both_with_one_that_is_free() {
         "a\u{0}",
         "\u{1b}[2J",
         "\u{200b}\u{2800}",
+        "Pay\u{200b}pal 2",
+        "Pay\u{2060}pal\u{feff} 2",
+        "Paypal\u{2028}2",
+        "Paypal 2\u{fff9}",
+        "Paypal\u{1d159}2",
         "",
     ] {
+        let reply = http.post("/room/join", json!({"roomId":ada.room_id,"userName":name}));
+        reply.refused(400, "bad_name");
         let answer = ws.ask(json!({"type":"join","room":ada.room,"name":name}));
         assert_eq!(answer["code"], 2, "{name:?}: {answer}");
+    } // Accents are letters of their own.
+    for name in ["Páypal 1", "Jose", "José"] {
+        let join = json!({"roomId":ada.room_id,"userName":name});
+        http.post("/room/join", join).data();
     }
 }

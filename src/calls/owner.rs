@@ -46,12 +46,13 @@ impl Calls {
             return Ok(Step::Done(wire::state_fields(&view)));
         }
         self.hub.may_send(room, user)?;
+        let from = network(from);
         let plain = |power| self.step(room, user, power, |_| String::new());
         match wish {
             Wish::State => Ok(Step::Done(wire::state_fields(&view))),
             Wish::Rename(name) => plain(Power::Rename(name)),
             Wish::Password(password) => {
-                let hash = |password: String| self.passwords.hash(&password, network(from));
+                let hash = |password: String| self.passwords.hash(&password, from);
                 plain(Power::Password(password.map(hash).transpose()?))
             }
             Wish::Lock(on) => plain(Power::Lock(on)),
@@ -63,6 +64,7 @@ impl Calls {
                 let power = Power::Mute {
                     user: whom,
                     minutes,
+                    from: self.hub.own_address(room, whom, from),
                 };
                 self.step(room, user, power, |reply| match reply {
                     Reply::Muted(until) => wire::muted_fields(*until),
@@ -72,17 +74,11 @@ impl Calls {
             Wish::Kick {
                 user: whom,
                 keep_out,
-            } => {
-                let from = match keep_out {
-                    true => self.hub.own_address(room, whom),
-                    false => None,
-                };
-                plain(Power::Kick {
-                    user: whom,
-                    keep_out,
-                    from,
-                })
-            }
+            } => plain(Power::Kick {
+                user: whom,
+                keep_out,
+                from: self.hub.own_address(room, whom, from),
+            }),
             Wish::Allow(whom) => plain(Power::Allow(whom)),
             Wish::Wipe(whom) => self.wipe(room, user, whom),
             Wish::Appoint { user: whom, on } => plain(Power::Appoint { user: whom, on }),

@@ -138,12 +138,22 @@ impl Hub {
     }
 
     /// Leaves out of a command who is no longer silent: it may have waited, for a password's hash
-    /// or for the disk. Called by the scribe, just before the rules decide.
+    /// or for the disk. Says who else calls from where somebody comes from. Called by the scribe,
+    /// just before the rules decide.
     pub fn look_again(&self, act: &mut Act) {
         match act {
-            Act::Join { silent, .. } if !silent.is_empty() => {
+            Act::Join {
+                room,
+                from,
+                silent,
+                beside,
+                ..
+            } => {
                 let table = self.table();
                 silent.retain(|user| table.is_silent(*user, NAME_HELD, self.start));
+                if let Some(room) = table.rooms.room(*room) {
+                    *beside = table.beside(room, *from, &self.policy);
+                }
             }
             Act::Expire { guests, rooms, .. } => {
                 let table = self.table();

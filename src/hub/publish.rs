@@ -317,6 +317,7 @@ impl Table {
             | Event::Owner { .. }
             | Event::RoomSecret { .. }
             | Event::RoomKey { .. }
+            | Event::Muted { .. }
             | Event::KeptOut { .. }
             | Event::LetIn { .. }
             | Event::Noted(_) => {}

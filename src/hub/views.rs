@@ -8,7 +8,7 @@ use std::time::Instant;
 use uuid::Uuid;
 
 use super::live::NOTICES_KEPT;
-use super::{Hub, unreadable};
+use super::{Hub, Policy, Table, unreadable};
 use crate::clock;
 use crate::model::*;
 use crate::rooms::Room;
@@ -213,39 +213,37 @@ impl Hub {
             return Err(Refusal::NotOwner);
         }
         let now = clock::now();
-        let named = |no: UserNo| {
-            let here = found.member(no).map(|member| member.name.clone());
-            let elsewhere = || table.rooms.user(no).map(|known| known.user.name.clone());
-            let name = here.or_else(elsewhere)?;
-            Some(Named { no, name })
+        let muted = found.muted.values().map(|muted| &muted.who);
+        // What it was in between is of no use to them.
+        let is_shown = |m: &&Muted| m.user == m.person || found.member(m.user).is_some();
+        let muted = muted.filter(|m| m.until > now).filter(is_shown);
+        let named = |no: UserNo, name: &Arc<str>| Named {
+            no,
+            name: name.clone(),
         };
-        let muted = found.muted.iter().filter(|(_, until)| **until > now);
-        let kept_out = found.kept_out.values().map(|out| Named {
-            no: out.who.user,
-            name: out.who.name.clone(),
-        });
+        let kept_out = found.kept_out.values().map(|out| &out.who);
         Ok(OwnersView {
             room,
             locked: found.head.locked,
             quiet: found.head.quiet,
             password: found.head.secret.is_some(),
             owners: found.owners.iter().copied().collect(),
-            // A guest that is gone cannot write anyway.
-            muted: muted
-                .filter_map(|(user, until)| Some((named(*user)?, *until)))
-                .collect(),
-            kept_out: kept_out.collect(),
+            muted: muted.map(|m| (named(m.user, &m.name), m.until)).collect(),
+            kept_out: kept_out.map(|out| named(out.user, &out.name)).collect(),
         })
     }
 
-    /// Where a member calls from, if no other member of the room calls from there.
-    pub fn own_address(&self, room: RoomNo, user: UserNo) -> Option<IpAddr> {
+    /// Where a member calls from, if no other member who is there calls from there, nor an owner
+    /// from `but`.
+    pub fn own_address(&self, room: RoomNo, user: UserNo, but: IpAddr) -> Option<IpAddr> {
         let table = self.table();
-        let from = |user: UserNo| table.people.get(&user)?.from;
-        let own = from(user)?;
-        let members = table.rooms.room(room)?.members.values();
-        let mut others = members.map(|member| member.user).filter(|no| *no != user);
-        others.all(|other| from(other) != Some(own)).then_some(own)
+        let own = table.people.get(&user)?.from.filter(|own| *own != but)?;
+        let beside = table.beside(table.rooms.room(room)?, own, &self.policy);
+        beside
+            .users
+            .iter()
+            .all(|other| *other == user)
+            .then_some(own)
     }
 
     /// Messages of one person, for a step of `wipe`, and how far that looked.
@@ -285,6 +283,22 @@ impl Hub {
     fn entry(&self, room: RoomNo, place: Place) -> Result<Option<Arc<Entry>>, Refusal> {
         let page = self.page(room, Span::After(place.saturating_sub(1)), 1)?;
         Ok(page.entries.into_iter().find(|entry| entry.at == place))
+    }
+}
+
+impl Table {
+    /// Members who are there and call from an address.
+    pub(super) fn beside(&self, room: &Room, from: IpAddr, policy: &Policy) -> Beside {
+        let mut beside = Beside::default();
+        for member in room.members.values() {
+            let person = self.people.get(&member.user);
+            let person = person.filter(|p| p.from == Some(from) && p.is_online(policy.idle));
+            if let Some(person) = person {
+                beside.users.push(member.user);
+                beside.listening += usize::from(!person.ears.is_empty());
+            }
+        }
+        beside
     }
 }
 

@@ -18,6 +18,13 @@ pub const WIPE_STEP: usize = 64;
 /// Kept out of one room. A teacher keeps out a few; past this the one kept out first may come back.
 pub const MAX_KEPT_OUT: usize = 1_000;
 
+/// Open sockets at the address of somebody muted that may all be its own: a phone's tabs. More are a
+/// class behind one router, and nobody is muted for where it calls from.
+pub const MAX_TABS: usize = 3;
+/// Others that somebody muted came back as and left, remembered of each. One would do, but for who
+/// plays with it.
+pub const MAX_TRACES: usize = 8;
+
 /// SHA-256 of a room's owner key. The key itself is known to its owners alone.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct KeyHash(pub [u8; 32]);
@@ -34,11 +41,13 @@ pub enum Power {
     Mute {
         user: UserNo,
         minutes: u32,
+        /// Where it calls from, if nobody else who is there calls from there.
+        from: Option<IpAddr>,
     },
     Kick {
         user: UserNo,
         keep_out: bool,
-        /// Where it calls from, if no other member calls from there.
+        /// The same.
         from: Option<IpAddr>,
     },
     Allow(UserNo),
@@ -131,6 +140,28 @@ pub struct KeptOut {
     pub name: Arc<str>,
     /// Nor anybody who calls from there.
     pub from: Option<IpAddr>,
+}
+
+/// Who may not write for a while. Whoever looks like it is to be muted with it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Muted {
+    pub user: UserNo,
+    pub until: Nanos,
+    /// Who was muted first: all who came back as somebody else have the same one, and are muted and
+    /// let write again together.
+    pub person: UserNo,
+    /// The name that it has here, or had.
+    pub name: Arc<str>,
+    /// Where it called from, if nobody else did.
+    pub from: Option<IpAddr>,
+}
+
+/// Members who are there and call from the same address as somebody who joins.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Beside {
+    pub users: Vec<UserNo>,
+    /// How many of them have an open socket.
+    pub listening: usize,
 }
 
 /// The end of a mute that begins now.

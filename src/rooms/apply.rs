@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
-use super::{Barred, Known, Member, Room, Rooms, digest, skeleton};
+use super::{Known, Looks, Marked, Member, Room, Rooms, digest, skeleton};
 use crate::model::*;
 
 impl Room {
@@ -27,11 +27,16 @@ impl Room {
             Notice::Locked { on } => self.head.locked = *on,
             Notice::Quiet { on } => self.head.quiet = *on,
             Notice::Muted { target, until } => {
-                self.muted.retain(|_, until| *until > now);
+                self.muted.retain(|_, muted| muted.who.until > now);
+                let person = self.muted.get(&target.no).map(|muted| muted.who.person);
                 match until {
-                    Some(until) => self.muted.insert(target.no, *until),
-                    None => self.muted.remove(&target.no),
-                };
+                    Some(until) => self
+                        .muted
+                        .values_mut()
+                        .filter(|muted| Some(muted.who.person) == person)
+                        .for_each(|muted| muted.who.until = *until),
+                    None => self.unmute(target.no),
+                }
             }
             Notice::Password { .. }
             | Notice::Kicked { .. }
@@ -108,6 +113,11 @@ impl Rooms {
                 if let Some(room) = self.rooms.get_mut(room) {
                     room.head.key = Some(*key);
                 }
+            }
+            Event::Muted { room, who, forgets } => {
+                let place = self.rooms.get_mut(room).zip(forgets.as_ref());
+                place.map(|(room, user)| room.muted.remove(user));
+                self.put_muted(*room, who.clone());
             }
             Event::KeptOut { room, who } => self.put_kept_out(*room, who.clone()),
             Event::LetIn { room, user } => {
@@ -208,7 +218,7 @@ impl Rooms {
             place.owners.insert(user);
             known.owns.insert(room);
             // Nothing keeps an owner from the room, or from speaking.
-            place.muted.remove(&user);
+            place.unmute(user);
             place.kept_out.remove(&user);
         } else {
             place.owners.remove(&user);
@@ -216,16 +226,17 @@ impl Rooms {
         }
     }
 
-    pub fn put_muted(&mut self, room: RoomNo, user: UserNo, until: Nanos) {
+    pub fn put_muted(&mut self, room: RoomNo, who: Muted) {
         if let Some(room) = self.rooms.get_mut(&room) {
-            room.muted.insert(user, until);
+            let looks = Looks::of(&who.name);
+            room.muted.insert(who.user, Marked { who, looks });
         }
     }
 
     pub fn put_kept_out(&mut self, room: RoomNo, who: KeptOut) {
         if let Some(room) = self.rooms.get_mut(&room) {
-            let look = skeleton(&who.name);
-            room.kept_out.insert(who.user, Barred { who, look });
+            let looks = Looks::of(&who.name);
+            room.kept_out.insert(who.user, Marked { who, looks });
         }
     }
 

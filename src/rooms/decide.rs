@@ -63,12 +63,14 @@ impl Rooms {
                 proof,
                 seat,
                 silent,
+                beside,
             } => {
                 let comer = Comer {
                     by_number: *by_number,
                     key: *key,
                     from: *from,
                     proof: *proof,
+                    beside,
                 };
                 if let Some((mut events, reply)) = self.again(seat, Some(*room), now) {
                     if let Reply::Seated { user, .. } = reply {
@@ -295,7 +297,9 @@ impl Rooms {
         let (user, made) = self.newcomer(now, who)?;
         let (Newcomer::Guest { name: wish, .. } | Newcomer::Known { name: wish, .. }) = who;
         let name: Arc<str> = wish.as_deref().map_or(user.name.clone(), Into::into);
-        check_name(NameOf::Member, &name)?;
+        // One that an account has had for long may stay, whatever is refused since.
+        wish.iter()
+            .try_for_each(|wish| check_name(NameOf::Member, wish))?;
         let insists = wish.is_some() || !made;
         Ok(Coming {
             user,
@@ -318,10 +322,11 @@ impl Rooms {
         let as_owner = self.may_enter(room, comer, known, &coming.name)?;
         let user = coming.user.clone();
         let (mut events, reply) = self.sit(now, room, seat, coming, silent)?;
-        if as_owner {
-            let owner = self.comes_as_owner(now, room, &user, &events);
-            events.extend(owner);
-        }
+        let told = match as_owner {
+            true => self.comes_as_owner(now, room, &user, &events),
+            false => self.comes_muted(now, room, &user, comer, &events),
+        };
+        events.extend(told);
         Ok((events, reply))
     }
 
@@ -342,12 +347,14 @@ impl Rooms {
         } = coming;
         let mut events = vec![];
         let mut last = room.last;
-        if let Some(&holder) = room.names.get(&skeleton(&name)) {
-            let displaced = silent.contains(&holder)
-                && !room.is_owner(holder)
-                && self.users.get(&holder).is_some_and(|h| !h.user.sealed);
+        let holders = room.holders(&name);
+        if let Some(holder) = holders.first() {
+            let displaced = holders.len() == 1
+                && silent.contains(holder)
+                && !room.is_owner(*holder)
+                && self.users.get(holder).is_some_and(|h| !h.user.sealed);
             if displaced {
-                let (_, known, member) = self.seated(room.head.no, holder)?;
+                let (_, known, member) = self.seated(room.head.no, *holder)?;
                 events = self.leave(now, room, known, member, last);
                 last += 1;
             } else if insists {

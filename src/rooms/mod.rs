@@ -13,7 +13,7 @@ mod spoken;
 #[cfg(test)]
 mod tests;
 
-pub use names::{check_name, skeleton};
+pub use names::{Looks, caseless, check_name, skeleton};
 pub use spoken::digest;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -23,6 +23,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::model::*;
+use powers::Comer;
 use spoken::SpokenMemory;
 
 /// The limits that a flag sets.
@@ -65,28 +66,28 @@ pub struct Room {
     /// In join order: the key is the place of the member's join notice.
     pub members: BTreeMap<Place, Member>,
     seats: HashMap<UserNo, Place>,
-    /// Skeletons of the members' names.
+    /// Whose name looks like that.
     names: HashMap<String, UserNo>,
     /// Users that are known. The last one stays here when it leaves, in absence.
     pub owners: BTreeSet<UserNo>,
-    /// Who may not write, and until when. No owner; the past is swept out with the next mute.
-    pub muted: BTreeMap<UserNo, Nanos>,
+    /// Who may not write. No owner; the past is swept out with the next mute.
+    pub muted: BTreeMap<UserNo, Marked<Muted>>,
     /// At most `MAX_KEPT_OUT`, none of them a member.
-    pub kept_out: BTreeMap<UserNo, Barred>,
+    pub kept_out: BTreeMap<UserNo, Marked<KeptOut>>,
 }
 
-/// Somebody who is kept out.
+/// Somebody who is to be known again by its name.
 #[derive(Clone, Debug)]
-pub struct Barred {
-    pub who: KeptOut,
-    /// The skeleton of its name: a newcomer's is compared with a thousand of them.
-    look: String,
+pub struct Marked<T> {
+    pub who: T,
+    /// Of its name: a newcomer's are compared with those of a thousand.
+    looks: Looks,
 }
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Member {
     pub user: UserNo,
-    /// The name in this room. No two members' names have the same skeleton.
+    /// The name in this room. No two members' names look alike.
     pub name: Arc<str>,
 }
 
@@ -123,7 +124,8 @@ impl Room {
 
     /// Until when a user may not write; None: it may.
     pub fn muted_until(&self, user: UserNo, now: Nanos) -> Option<Nanos> {
-        self.muted.get(&user).copied().filter(|until| *until > now)
+        let until = self.muted.get(&user)?.who.until;
+        (until > now).then_some(until)
     }
 
     /// Where somebody stands here.
@@ -141,15 +143,53 @@ impl Room {
         if self.kept_out.is_empty() {
             return false;
         }
-        let look = skeleton(name);
-        let is_it = |Barred { who, look: barred }: &Barred| {
-            Some(who.user) == user || who.from == Some(from) || *barred == look
+        let looks = Looks::of(name);
+        let is_it = |barred: &Marked<KeptOut>| {
+            let who = &barred.who;
+            Some(who.user) == user || who.from == Some(from) || barred.looks.meet(&looks)
         };
         self.kept_out.values().any(is_it)
     }
 
+    /// The mute of whoever takes a seat: its own, or the longest of those whom it is taken for.
+    fn mute_of(&self, user: UserNo, name: &str, comer: &Comer, now: Nanos) -> Option<&Muted> {
+        if self.muted.is_empty() {
+            return None;
+        }
+        let looks = Looks::of(name);
+        let is_it = |muted: &&Marked<Muted>| {
+            let who = &muted.who;
+            let is_there = who.from == Some(comer.from);
+            muted.looks.meet(&looks) || (is_there && self.is_alone(who.person, comer.beside))
+        };
+        let lasts = |muted: &&Marked<Muted>| muted.who.until > now;
+        let own = self.muted.get(&user).filter(lasts);
+        let others = self.muted.values().filter(lasts).filter(is_it);
+        let muted = own.or_else(|| others.max_by_key(|muted| muted.who.until));
+        muted.map(|muted| &muted.who)
+    }
+
+    /// Whether all who call from an address may be this one person, who is muted.
+    fn is_alone(&self, person: UserNo, beside: &Beside) -> bool {
+        let is_it = |user| {
+            let muted = self.muted.get(user);
+            muted.is_some_and(|muted| muted.who.person == person)
+        };
+        beside.listening < MAX_TABS && beside.users.iter().all(is_it)
+    }
+
+    /// Lets somebody write again, and whoever it came back as.
+    fn unmute(&mut self, user: UserNo) {
+        if let Some(person) = self.muted.get(&user).map(|muted| muted.who.person) {
+            self.muted.retain(|_, muted| muted.who.person != person);
+        }
+    }
+
     fn seat(&mut self, at: Place, member: Member) {
-        self.names.insert(skeleton(&member.name), member.user);
+        for look in Looks::of(&member.name).each() {
+            // Two that an older parlor let in are alike: the first has it.
+            self.names.entry(look.clone()).or_insert(member.user);
+        }
         self.seats.insert(member.user, at);
         self.members.insert(at, member);
     }
@@ -160,7 +200,11 @@ impl Room {
             .remove(&user)
             .and_then(|at| self.members.remove(&at))
         {
-            self.names.remove(&skeleton(&member.name));
+            for look in Looks::of(&member.name).each() {
+                if self.names.get(look) == Some(&user) {
+                    self.names.remove(look);
+                }
+            }
         }
     }
 
@@ -188,8 +232,15 @@ impl Room {
         let stem: String = wish.chars().take(MAX_NAME_CHARS - 5).collect();
         (2..)
             .map(|n| format!("{stem}-{n}"))
-            .find(|name| !self.names.contains_key(&skeleton(name)))
+            .find(|name| self.holders(name).is_empty())
             .unwrap_or(stem)
+    }
+
+    /// Whose names a name looks like.
+    fn holders(&self, name: &str) -> BTreeSet<UserNo> {
+        let looks = Looks::of(name);
+        let held = looks.each().filter_map(|look| self.names.get(look));
+        held.copied().collect()
     }
 }
 

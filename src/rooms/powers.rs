@@ -9,7 +9,7 @@ use super::{Decision, Known, Member, Room, Rooms, check_name};
 use crate::model::*;
 
 /// Who stands at a room's door, and what it has shown there.
-pub(super) struct Comer {
+pub(super) struct Comer<'a> {
     /// It found the room by its number, which can be guessed.
     pub by_number: bool,
     /// The owner key.
@@ -18,6 +18,8 @@ pub(super) struct Comer {
     pub from: IpAddr,
     /// The version of the secret that its password was checked against.
     pub proof: Option<u32>,
+    /// Who else is there and calls from there.
+    pub beside: &'a Beside,
 }
 
 /// An owner at work.
@@ -91,7 +93,11 @@ impl Rooms {
             }
             Power::Lock(on) => hand.unless(head.locked == *on, Notice::Locked { on: *on }),
             Power::Quiet(on) => hand.unless(head.quiet == *on, Notice::Quiet { on: *on }),
-            Power::Mute { user, minutes } => self.mute(&hand, *user, *minutes),
+            Power::Mute {
+                user,
+                minutes,
+                from,
+            } => self.mute(&hand, *user, *minutes, *from),
             Power::Kick {
                 user,
                 keep_out,
@@ -148,7 +154,8 @@ impl Rooms {
         Some(named(user, here.or_else(elsewhere)?))
     }
 
-    fn mute(&self, hand: &Hand, user: UserNo, minutes: u32) -> Decision {
+    /// `from` is where that one calls from, if nobody else does.
+    fn mute(&self, hand: &Hand, user: UserNo, minutes: u32, from: Option<IpAddr>) -> Decision {
         let room = hand.room;
         if minutes > MAX_MUTE_MINUTES {
             return Err(Refusal::BadField {
@@ -156,17 +163,29 @@ impl Rooms {
                 want: Want::Minutes,
             });
         }
-        let is_muted = room.muted_until(user, hand.now).is_some();
-        let target = self
-            .called(room, user)
-            .filter(|_| is_muted || room.member(user).is_some());
-        let target = target.ok_or(Refusal::NoSuchMember)?;
+        let muted = room.muted.get(&user).map(|muted| &muted.who);
+        let muted = muted.filter(|muted| muted.until > hand.now);
+        let here = room.member(user).map(|member| &member.name);
+        let name = here.or(muted.map(|muted| &muted.name));
+        let target = named(user, name.ok_or(Refusal::NoSuchMember)?);
         if minutes > 0 && room.is_owner(user) {
             return Err(Refusal::IsOwner);
         }
         let until = (minutes > 0).then(|| muted_until(hand.now, minutes));
-        let lifts_nothing = until.is_none() && !is_muted;
-        let (events, _) = hand.unless(lifts_nothing, Notice::Muted { target, until })?;
+        let lifts_nothing = until.is_none() && muted.is_none();
+        let name = target.name.clone();
+        let (mut events, _) = hand.unless(lifts_nothing, Notice::Muted { target, until })?;
+        events.extend(until.map(|until| Event::Muted {
+            room: room.head.no,
+            who: Muted {
+                user,
+                until,
+                person: muted.map_or(user, |muted| muted.person),
+                name,
+                from: from.or(muted.and_then(|muted| muted.from)),
+            },
+            forgets: None,
+        }));
         Ok((events, Reply::Muted(until)))
     }
 
@@ -281,23 +300,54 @@ impl Rooms {
         user: &User,
         seated: &[Event],
     ) -> Vec<Event> {
-        let joined = seated.iter().rev().find_map(|event| match event {
-            Event::Entry(entry) => Some(entry),
-            _ => None,
-        });
-        let Some(joined) = joined.filter(|_| !room.is_owner(user.no)) else {
+        let Some(joined) = joined(seated).filter(|_| !room.is_owner(user.no)) else {
             return vec![];
         };
         let target = named(user.no, &joined.name);
-        let what = Notice::Owner { target, on: true };
-        let avatar = user.avatar;
-        let body = Body::Notice { avatar, what };
-        let told = room.next_entry(joined.at, now, user, &joined.name, body);
+        let told = of_itself(now, room, user, joined, Notice::Owner { target, on: true });
         let (room, user, on) = (room.head.no, user.no, true);
-        vec![
-            Event::Entry(Arc::new(told)),
-            Event::Owner { room, user, on },
-        ]
+        vec![told, Event::Owner { room, user, on }]
+    }
+
+    /// Somebody whose seat these events take may be one that is muted: then it still is.
+    pub(super) fn comes_muted(
+        &self,
+        now: Nanos,
+        room: &Room,
+        user: &User,
+        comer: &Comer,
+        seated: &[Event],
+    ) -> Vec<Event> {
+        let Some(joined) = joined(seated).filter(|_| !room.is_owner(user.no)) else {
+            return vec![];
+        };
+        let Some(muted) = room.mute_of(user.no, &joined.name, comer, now) else {
+            return vec![];
+        };
+        let name = joined.name.clone();
+        let what = Notice::Muted {
+            target: named(user.no, &name),
+            until: Some(muted.until),
+        };
+        let told = of_itself(now, room, user, joined, what);
+        if muted.user == user.no {
+            return vec![told];
+        }
+        // The first of those that it was and is no more, if they are many.
+        let trace = |m: &&Muted| m.person == muted.person && m.user != m.person;
+        let left = |m: &&Muted| m.user != user.no && room.member(m.user).is_none();
+        let traces = room.muted.values().map(|muted| &muted.who).filter(trace);
+        let mut traces = traces.filter(left).map(|muted| muted.user);
+        let (first, more) = (traces.next(), traces.count());
+        let who = Muted {
+            user: user.no,
+            name: name.clone(),
+            // Only from where the owner muted it: the name may be another's, elsewhere.
+            from: muted.from.filter(|from| *from == comer.from),
+            ..muted.clone()
+        };
+        let (room, forgets) = (room.head.no, first.filter(|_| more + 1 >= MAX_TRACES));
+        vec![told, Event::Muted { room, who, forgets }]
     }
 
     /// A room of `--room`, unless it is there.
@@ -359,6 +409,22 @@ pub(super) fn guest_gone(known: &Known, but: RoomNo) -> impl Iterator<Item = Eve
         on: false,
     });
     no_longer.chain([Event::GuestGone(user)])
+}
+
+/// The notice of somebody's coming.
+fn joined(seated: &[Event]) -> Option<&Entry> {
+    seated.iter().rev().find_map(|event| match event {
+        Event::Entry(entry) => Some(&**entry),
+        _ => None,
+    })
+}
+
+/// What is so of somebody as soon as it has joined.
+fn of_itself(now: Nanos, room: &Room, user: &User, joined: &Entry, what: Notice) -> Event {
+    let avatar = user.avatar;
+    let body = Body::Notice { avatar, what };
+    let told = room.next_entry(joined.at, now, user, &joined.name, body);
+    Event::Entry(Arc::new(told))
 }
 
 fn made_owner(hand: &Hand, target: Named, on: bool) -> Vec<Event> {

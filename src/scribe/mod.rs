@@ -168,7 +168,7 @@ struct Work {
     busy: Instant,
     /// Something was deleted since the file was last built anew.
     scrub: bool,
-    /// There may be entries of ended rooms to delete, and when some were last.
+    /// There may be entries of ended rooms or old attendance to delete, and when some were last.
     clearing: bool,
     cleared: Instant,
     keep: Keep,

@@ -21,7 +21,7 @@ const MAX_CLOCK_JUMP: Duration = Duration::from_secs(3600);
 pub struct Keep {
     /// The newest entries.
     pub messages: u64,
-    /// Entries that are not older.
+    /// Entries that are not older, and attendance.
     pub days: u32,
 }
 
@@ -32,6 +32,7 @@ impl Work {
         if !self.keeps_all() && self.sweep.is_empty() && now >= self.next_sweep {
             self.next_sweep = now + SWEEP_EVERY;
             self.sweep = self.rooms.rooms().map(|room| room.head.no).collect();
+            self.clearing |= self.keep.days > 0;
         }
     }
 
@@ -49,13 +50,19 @@ impl Work {
         None
     }
 
-    /// A small step of deleting ended rooms; where others wait for the disk, not each time.
+    /// A small step of deleting ended rooms, then old attendance; where others wait for the disk,
+    /// not each time.
     pub(super) fn clear(&mut self, others_wait: bool) {
         if !self.clearing || (others_wait && self.cleared.elapsed() < CLEAR_EVERY) {
             return;
         }
         self.cleared = Instant::now();
-        match self.store.clear_ended(PRUNE_ROWS) {
+        let oldest = self.oldest();
+        let mut step = || match (self.store.clear_ended(PRUNE_ROWS)?, oldest) {
+            (false, Some(oldest)) => self.store.forget_stays(oldest, PRUNE_ROWS),
+            (more, _) => Ok(more),
+        };
+        match step() {
             Ok(more) => {
                 self.clearing = more;
                 self.wrote(if more { PRUNE_ROWS } else { 0 });

@@ -6,7 +6,10 @@ use rusqlite::Connection;
 use super::SCHEMA_VERSION;
 
 /// The step to each version from the one before it, from version 1 on.
-const STEPS: [&str; 1] = [include_str!("to_version_2.sql")];
+const STEPS: [&str; 2] = [
+    include_str!("to_version_2.sql"),
+    include_str!("to_version_3.sql"),
+];
 
 /// The oldest version that there are steps from.
 pub(super) const OLDEST: i64 = SCHEMA_VERSION - STEPS.len() as i64;

@@ -27,7 +27,7 @@ use crate::rooms::{Member, Rooms, Rules};
 use rows::user_of;
 
 /// `PRAGMA user_version` of a database that this parlor writes.
-const SCHEMA_VERSION: i64 = 2;
+const SCHEMA_VERSION: i64 = 3;
 /// `PRAGMA application_id`: "prlr". Tells parlor's files from other programs'.
 const APPLICATION_ID: i64 = 0x7072_6c72;
 /// Statements that a connection keeps prepared: all of them.

@@ -1,10 +1,16 @@
 //! What owners did, into rows: of the room, of its owners, of who may not write or come back.
 
-use rusqlite::params;
+use std::net::IpAddr;
+
+use rusqlite::{Row, params};
 
 use super::{Store, each};
 use crate::model::*;
 use crate::rooms::Rooms;
+
+/// Somebody may write again, and whoever it came back as.
+const UNMUTE: &str = "DELETE FROM mutes WHERE room = ?1 AND person =
+    (SELECT person FROM mutes WHERE room = ?1 AND user = ?2)";
 
 impl Store {
     pub(super) fn load_powers(&self, rooms: &mut Rooms) -> rusqlite::Result<()> {
@@ -12,17 +18,28 @@ impl Store {
             rooms.put_owner(RoomNo(row.get(0)?), UserNo(row.get(1)?), true);
             Ok(())
         })?;
-        each(&self.db, "SELECT room, user, until FROM mutes", |row| {
-            rooms.put_muted(RoomNo(row.get(0)?), UserNo(row.get(1)?), row.get(2)?);
+        let host = |row: &Row, column| -> rusqlite::Result<Option<IpAddr>> {
+            let host: Option<String> = row.get(column)?;
+            Ok(host.and_then(|host| host.parse().ok()))
+        };
+        let sql = "SELECT room, user, until, person, name, host FROM mutes";
+        each(&self.db, sql, |row| {
+            let who = Muted {
+                user: UserNo(row.get(1)?),
+                until: row.get(2)?,
+                person: UserNo(row.get(3)?),
+                name: row.get(4)?,
+                from: host(row, 5)?,
+            };
+            rooms.put_muted(RoomNo(row.get(0)?), who);
             Ok(())
         })?;
         let sql = "SELECT room, user, name, host FROM kept_out";
         each(&self.db, sql, |row| {
-            let host: Option<String> = row.get(3)?;
             let who = KeptOut {
                 user: UserNo(row.get(1)?),
                 name: row.get(2)?,
-                from: host.and_then(|host| host.parse().ok()),
+                from: host(row, 3)?,
             };
             rooms.put_kept_out(RoomNo(row.get(0)?), who);
             Ok(())
@@ -39,7 +56,7 @@ impl Store {
                 }
                 for sql in [
                     "REPLACE INTO owners (room, user) VALUES (?1, ?2)",
-                    "DELETE FROM mutes WHERE room = ?1 AND user = ?2",
+                    UNMUTE,
                     "DELETE FROM kept_out WHERE room = ?1 AND user = ?2",
                 ] {
                     self.run(sql, [room.0, user.0])?;
@@ -56,6 +73,18 @@ impl Store {
             Event::RoomKey { room, key } => {
                 let sql = "UPDATE rooms SET key = ?2 WHERE no = ?1";
                 self.run(sql, params![room.0, key.0])?;
+            }
+            Event::Muted { room, who, forgets } => {
+                if let Some(user) = forgets {
+                    let sql = "DELETE FROM mutes WHERE room = ?1 AND user = ?2";
+                    self.run(sql, [room.0, user.0])?;
+                }
+                let host = who.from.map(|from| from.to_string());
+                self.run(
+                    "REPLACE INTO mutes (room, user, until, person, name, host)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                    params![room.0, who.user.0, who.until, who.person.0, who.name, host],
+                )?;
             }
             Event::KeptOut { room, who } => {
                 let host = who.from.map(|from| from.to_string());
@@ -88,11 +117,15 @@ impl Store {
                 self.run(sql, params![room, on])?;
             }
             Notice::Muted { target, until } => {
-                let sql = "DELETE FROM mutes WHERE room = ?1 AND (until <= ?2 OR user = ?3)";
-                self.run(sql, [room, e.sent, target.no.0])?;
-                if let Some(until) = until {
-                    let sql = "INSERT INTO mutes (room, user, until) VALUES (?1, ?2, ?3)";
-                    self.run(sql, [room, target.no.0, *until])?;
+                let past = "DELETE FROM mutes WHERE room = ?1 AND until <= ?2";
+                self.run(past, [room, e.sent])?;
+                match until {
+                    Some(until) => {
+                        let sql = "UPDATE mutes SET until = ?3 WHERE room = ?1 AND person =
+                                     (SELECT person FROM mutes WHERE room = ?1 AND user = ?2)";
+                        self.run(sql, [room, target.no.0, *until])?;
+                    }
+                    None => drop(self.run(UNMUTE, [room, target.no.0])?),
                 }
             }
             Notice::Password { .. }

@@ -8,8 +8,9 @@ use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
 
 use super::Source;
-use super::rows::{ENTRY_COLUMNS, KIND_MESSAGE, caseless, entry_of, has_text, user_of};
+use super::rows::{ENTRY_COLUMNS, KIND_MESSAGE, entry_of, has_text, user_of};
 use crate::model::*;
+use crate::rooms::caseless;
 
 /// Connections for reading. Each costs up to 2 MB of page cache; reads are short.
 const READERS: usize = 4;

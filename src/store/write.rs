@@ -172,6 +172,7 @@ impl Store {
             Event::Owner { .. }
             | Event::RoomSecret { .. }
             | Event::RoomKey { .. }
+            | Event::Muted { .. }
             | Event::KeptOut { .. }
             | Event::LetIn { .. } => self.write_power(event)?,
             Event::Requested { request, done } => {
@@ -263,7 +264,10 @@ impl Store {
         }
         for (user, came, at) in &note.presence {
             let sql = if *came {
-                "INSERT OR IGNORE INTO presence (user, came) SELECT no, ?2 FROM users WHERE no = ?1"
+                // Of a guest that is gone only where somebody may still ask for it.
+                "INSERT OR IGNORE INTO presence (user, came) SELECT no, ?2 FROM users
+                 WHERE no = ?1 AND (gone = 0 OR EXISTS
+                   (SELECT 1 FROM entries WHERE sender = ?1 AND kind IN (2, 3)))"
             } else {
                 "UPDATE presence SET went = max(came, ?2) WHERE user = ?1 AND went IS NULL"
             };
@@ -304,7 +308,8 @@ impl Store {
         found.optional()
     }
 
-    /// Deletes some entries of ended rooms: at most `rows`. False when there is nothing to do.
+    /// Deletes some entries of ended rooms, or some attendance of who was in no other: at most
+    /// `rows`. False when there is nothing to do.
     pub fn clear_ended(&mut self, rows: usize) -> rusqlite::Result<bool> {
         let sql = "SELECT no FROM rooms WHERE ended IS NOT NULL LIMIT 1";
         let mut ended = self.db.prepare_cached(sql)?;
@@ -312,6 +317,10 @@ impl Store {
         drop(ended);
         let Some(room) = found else { return Ok(false) };
         self.within(|store| {
+            // Before the entries, by which it is found.
+            if store.forget_stays_of(room, rows)? > 0 {
+                return Ok(());
+            }
             let sql = "DELETE FROM entries WHERE room = ?1 AND at <= (SELECT max(at) FROM
                          (SELECT at FROM entries WHERE room = ?1 ORDER BY at LIMIT ?2))";
             if store.run(sql, params![room, rows as i64])? == 0 {
@@ -320,6 +329,45 @@ impl Store {
             store.db.execute_batch("PRAGMA incremental_vacuum(64)")
         })?;
         Ok(true)
+    }
+
+    /// Deletes at most `rows` stays of one who came or left within the first `rows` entries of an
+    /// ended room, and is in no other room's attendance. How many.
+    fn forget_stays_of(&self, room: i64, rows: usize) -> rusqlite::Result<usize> {
+        // Who is there goes on being there: that stay has no end yet.
+        let of_nobody = "SELECT u.no FROM
+              (SELECT sender, kind FROM entries WHERE room = ?1 ORDER BY at LIMIT ?2) e
+            JOIN users u ON u.no = e.sender WHERE e.kind IN (2, 3)
+              AND EXISTS (SELECT 1 FROM presence p
+                WHERE p.user = u.no AND (p.went IS NOT NULL OR u.gone))
+              AND NOT EXISTS (SELECT 1 FROM entries o JOIN rooms r ON r.no = o.room
+                WHERE o.sender = u.no AND o.kind IN (2, 3) AND r.ended IS NULL)
+            LIMIT 1";
+        let mut find = self.db.prepare_cached(of_nobody)?;
+        let found = find.query_row([room, rows as i64], |row| row.get::<_, i64>(0));
+        let Some(user) = found.optional()? else {
+            return Ok(0);
+        };
+        let sql = "DELETE FROM presence WHERE user = ?1 AND came IN
+                     (SELECT p.came FROM presence p JOIN users u ON u.no = p.user
+                      WHERE p.user = ?1 AND (p.went IS NOT NULL OR u.gone) LIMIT ?2)";
+        self.run(sql, [user, rows as i64])
+    }
+
+    /// Deletes attendance that ended before a time: at most `rows`. False when there is none.
+    pub fn forget_stays(&mut self, before: Nanos, rows: usize) -> rusqlite::Result<bool> {
+        let old = "SELECT 1 FROM presence WHERE went < ?1 LIMIT 1";
+        let mut find = self.db.prepare_cached(old)?;
+        let found = find.exists([before])?;
+        drop(find);
+        if found {
+            self.within(|store| {
+                let sql = "DELETE FROM presence WHERE (user, came) IN
+                             (SELECT user, came FROM presence WHERE went < ?1 LIMIT ?2)";
+                store.run(sql, [before, rows as i64]).map(|_| ())
+            })?;
+        }
+        Ok(found)
     }
 
     /// Of the `rows` entries after a place, the last one of those sent before a time that stand

@@ -42,10 +42,17 @@ pub fn sentence(by: &str, user: UserNo, sent: Nanos, notice: &Notice, lang: Lang
         } => {
             let (name, minutes) = (&target.name, minutes(sent, *until));
             let unit = if minutes == 1 { "minute" } else { "minutes" };
-            (
-                format!("{by}将{name}禁言 {minutes} 分钟"),
-                format!("{by} muted {name} for {minutes} {unit}"),
-            )
+            match target.no == user {
+                // Nobody mutes itself: it has come back.
+                true => (
+                    format!("{by}仍被禁言 {minutes} 分钟"),
+                    format!("{by} is still muted for {minutes} {unit}"),
+                ),
+                false => (
+                    format!("{by}将{name}禁言 {minutes} 分钟"),
+                    format!("{by} muted {name} for {minutes} {unit}"),
+                ),
+            }
         }
         Notice::Muted {
             target,
@@ -97,8 +104,9 @@ pub fn sentence(by: &str, user: UserNo, sent: Nanos, notice: &Notice, lang: Lang
     }
 }
 
-fn minutes(from: Nanos, until: Nanos) -> i64 {
-    until.saturating_sub(from) / (60 * SECOND)
+/// Begun ones are whole.
+fn minutes(from: Nanos, until: Nanos) -> u64 {
+    seconds_left(until, from).div_ceil(60)
 }
 
 /// `{"type":"notice",…}`.
@@ -326,6 +334,12 @@ mod tests {
         };
         assert_eq!(itself(Lang::En), "Bob became an owner");
         assert_eq!(itself(Lang::Zh), "Bob成为房主");
+        let still = |lang| {
+            let (target, until) = (bob(), Some(61 * SECOND));
+            sentence("Bob", UserNo(9), 0, &Notice::Muted { target, until }, lang)
+        };
+        assert_eq!(still(Lang::En), "Bob is still muted for 2 minutes");
+        assert_eq!(still(Lang::Zh), "Bob仍被禁言 2 分钟");
     }
 
     #[test]

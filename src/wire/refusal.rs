@@ -162,7 +162,10 @@ pub fn sentence(refusal: &Refusal, lang: Lang) -> String {
             let (zh_fault, en_fault) = match fault {
                 NameFault::Empty => ("为空或不可见", "is empty or invisible"),
                 NameFault::TooLong => ("过长", "is too long"),
-                NameFault::Controls => ("含有控制字符", "has control characters"),
+                NameFault::Controls => (
+                    "含有控制字符或不可见的字符",
+                    "has control characters or ones that nobody sees",
+                ),
             };
             (
                 format!("{zh_of}{zh_fault}：应为 1 到 {MAX_NAME_CHARS} 个字符，不含控制字符"),

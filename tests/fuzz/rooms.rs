@@ -5,7 +5,7 @@ use super::bytes::Bytes;
 use super::runner::{counted, happened};
 use parlor::hub::{Hub, Policy, Settled, Waiter};
 use parlor::model::*;
-use parlor::rooms::{Room, Rooms, Rules, check_name, digest, skeleton};
+use parlor::rooms::{Looks, Marked, Room, Rooms, Rules, check_name, digest, skeleton};
 use parlor::store::{self, Data, Durability, Loaded};
 use parlor::wire::{Lang, refusal};
 use std::cell::RefCell;
@@ -213,6 +213,13 @@ fn check_notice(entry: &Entry, what: &Notice, before: &Rooms) {
     if matches!(what, Notice::Owner { target, on: true } if target.no == entry.user) {
         return assert!(!room.is_owner(entry.user), "{entry:?}");
     }
+    if let Notice::Muted { target, until } = what
+        && target.no == entry.user
+    {
+        let is_as_long = |muted: &Marked<Muted>| Some(muted.who.until) == *until;
+        assert!(room.muted.values().any(is_as_long), "{entry:?}");
+        return assert!(!room.is_owner(entry.user), "{entry:?}");
+    }
     let known = before.user(entry.user).expect("somebody known");
     assert!(room.is_owner(entry.user) && known.user.sealed, "{entry:?}");
     match what {
@@ -334,11 +341,11 @@ fn check_refusal(why: &Refusal, command: &Command, table: &Rooms) {
         Newcomer::Known { user, name: None } => table.user(*user).map(|k| k.user.name.to_string()),
         Newcomer::Known { name, .. } | Newcomer::Guest { name, .. } => name.clone(),
     };
-    let wished = skeleton(&own.expect("a name"));
-    assert!(names(room).any(|name| skeleton(name) == wished), "{wished}");
+    let wished = own.expect("a name");
+    let alike = |one: &str, other: &str| Looks::of(one).meet(&Looks::of(other));
+    assert!(names(room).any(|name| alike(name, &wished)), "{wished}");
     assert_eq!(check_name(NameOf::Member, suggest), Ok(()), "{suggest:?}");
-    let look = skeleton(suggest);
-    assert!(!names(room).any(|name| skeleton(name) == look), "{suggest}");
+    assert!(!names(room).any(|name| alike(name, suggest)), "{suggest}");
 }
 
 fn names(room: &Room) -> impl Iterator<Item = &str> {
@@ -404,6 +411,10 @@ fn act(bytes: &mut Bytes, step: u32, table: &Rooms, told: &Told) -> Act {
             proof: *bytes.pick(&[None, Some(1), Some(2)]),
             seat: seat(bytes, step, sitting.1, told),
             silent: bytes.once_in(3).then_some(sitting.1).into_iter().collect(),
+            beside: Beside {
+                users: bytes.once_in(3).then_some(sitting.1).into_iter().collect(),
+                listening: 1,
+            },
         },
         20 => Act::Open {
             room: NewRoom {
@@ -504,6 +515,7 @@ fn power(bytes: &mut Bytes, seats: &[(RoomNo, UserNo)], message: (Uuid, Option<S
         4 => Power::Mute {
             user,
             minutes: *bytes.pick(&[0, 1, 10, MAX_MUTE_MINUTES, u32::MAX]),
+            from: bytes.once_in(2).then(|| address(bytes)),
         },
         5 => Power::Kick {
             user,
@@ -606,6 +618,7 @@ fn event_kind(event: &Event) -> u8 {
             Body::Notice { .. } => 17,
         },
         Event::Owner { .. } => 18,
+        Event::Muted { .. } => 21,
         Event::KeptOut { .. } => 19,
         Event::LetIn { .. } => 20,
         Event::Requested { .. } => 14,

@@ -73,7 +73,8 @@ pub struct Room {
     no: u64,
     owners: BTreeSet<u64>,
     quiet: bool,
-    muted: BTreeSet<u64>,
+    /// By name, which each has for itself: as whom it was muted, or came back.
+    muted: BTreeMap<String, BTreeSet<u64>>,
     /// None: it was never renamed.
     name: Option<String>,
     /// The entry of place 1 first.
@@ -171,7 +172,7 @@ impl World {
             no,
             owners: BTreeSet::from([owner.no]),
             quiet: false,
-            muted: BTreeSet::new(),
+            muted: BTreeMap::new(),
             name: None,
             entries: vec![],
             members: vec![],
@@ -309,7 +310,16 @@ impl World {
             joined,
             cursor: (joined, joined),
         });
-        self.publish(room, who, Kind::Joined, None)
+        self.publish(room, who, Kind::Joined, None);
+        let found = &mut self.rooms[room];
+        if let Some(same) = found.muted.get_mut(&who.name)
+            && !found.owners.contains(&who.no)
+        {
+            same.insert(who.no);
+            let still = Notice::Muted(who.clone(), true);
+            self.publish(room, who, Kind::Notice(still), None);
+        }
+        joined
     }
 
     pub fn leave(&mut self, room: usize, who: &Rc<Person>) -> Result<(), Why> {
@@ -333,7 +343,7 @@ impl World {
         let room = &self.rooms[room];
         match (room.owners.contains(&user), room.quiet) {
             (true, _) => Ok(()),
-            (false, _) if room.muted.contains(&user) => Err(Why::Muted),
+            (false, _) if room.is_muted(user) => Err(Why::Muted),
             (false, true) => Err(Why::Quiet),
             (false, false) => Ok(()),
         }
@@ -352,7 +362,7 @@ impl World {
             Notice::Renamed(to) => found.name.as_ref() == Some(to),
             Notice::Quiet(on) => found.quiet == *on,
             Notice::Muted(whom, on) => {
-                let muted = found.muted.contains(&whom.no);
+                let muted = found.is_muted(whom.no);
                 match (is_member(whom) || muted, *on && is_owner(whom)) {
                     (false, _) => return Err(Why::NoSuchMember),
                     (true, true) => return Err(Why::IsOwner),
@@ -379,11 +389,16 @@ impl World {
         match act {
             Notice::Renamed(to) => changed.name = Some(to.clone()),
             Notice::Quiet(on) => changed.quiet = *on,
-            Notice::Muted(whom, true) => drop(changed.muted.insert(whom.no)),
-            Notice::Muted(whom, false) => drop(changed.muted.remove(&whom.no)),
+            Notice::Muted(whom, true) => {
+                let same = changed.muted.entry(whom.name.clone()).or_default();
+                same.insert(whom.no);
+            }
+            Notice::Muted(whom, false) => drop(changed.muted.remove(&whom.name)),
             Notice::Owner(whom, true) => {
                 changed.owners.insert(whom.no);
-                changed.muted.remove(&whom.no);
+                if changed.is_muted(whom.no) {
+                    changed.muted.remove(&whom.name);
+                }
             }
             Notice::Owner(whom, false) => drop(changed.owners.remove(&whom.no)),
             Notice::Kicked(_) => {}
@@ -487,7 +502,7 @@ impl World {
             }
             let mut told = json!({"id":room.no,"at":last,"complete":true,"quiet":room.quiet});
             told["owner"] = json!(room.owners.contains(&who.no));
-            if !room.muted.contains(&who.no) {
+            if !room.is_muted(who.no) {
                 told["muted"] = Value::Null;
             }
             if let Some(name) = &room.name {
@@ -615,6 +630,7 @@ impl Notice {
             Notice::Renamed(to) => format!("{by}将房间改名为“{to}”"),
             Notice::Quiet(true) => format!("{by}开启了安静模式：只有房主可以发言"),
             Notice::Quiet(false) => format!("{by}关闭了安静模式"),
+            Notice::Muted(person, true) if person.name == by => format!("{by}仍被禁言 60 分钟"),
             Notice::Muted(person, true) => format!("{by}将{}禁言 60 分钟", person.name),
             Notice::Muted(person, false) => format!("{by}解除了{}的禁言", person.name),
             Notice::Owner(person, true) => format!("{by}将{}设为房主", person.name),
@@ -626,6 +642,10 @@ impl Notice {
 }
 
 impl Room {
+    fn is_muted(&self, user: u64) -> bool {
+        self.muted.values().any(|same| same.contains(&user))
+    }
+
     fn entry(&self, at: Place) -> &Entry {
         &self.entries[at as usize - 1]
     }

@@ -1,7 +1,7 @@
 //! Kick, keep out, allow.
 
 use super::{Class, class, class_on, elsewhere, join_named, noticed};
-use crate::support::{Server, account, join_as};
+use crate::support::{Server, account, join_as, until};
 use serde_json::json;
 
 fn kick(class: &Class, user: u64, keep_out: bool) {
@@ -161,6 +161,28 @@ fn an_address_is_kept_out_where_no_other_member_has_it() {
         json!({"roomId":class.teacher.room_id,"userName":"Third"}),
     )
     .data();
+}
+
+#[test]
+fn a_member_who_is_long_away_is_no_reason_to_let_an_address_in() {
+    let class = class_on(Server::start(&["--idle", "1"]));
+    let http = class.server.client();
+    let far = http.calling_from([127, 0, 0, 9]);
+    let enter = |name| {
+        let body = json!({"roomId":class.teacher.room_id,"userName":name});
+        far.post("/room/join", body)
+    };
+    let tom = enter("Tom").data()["user"]["id"].clone();
+    let mut ada = class.server.login_v1(&class.teacher.token);
+    until("Tom is away", || {
+        let members = ada.ask(json!({"type":"members","room":class.room()}))["data"].clone();
+        let members = members.as_array().expect("a list");
+        let is_away = |m: &&serde_json::Value| m["id"] == tom && m["online"] == false;
+        members.iter().any(|m| is_away(&m))
+    });
+    let eve = enter("Eve").data()["user"]["id"].as_u64();
+    kick(&class, eve.expect("a number"), true);
+    enter("Another").refused(403, "kept_out");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //!
 //! Version 1, as schema.sql had it until the powers of owners came.
 
-use crate::support::{Http, Server};
+use crate::support::{Http, Server, join_as};
 use rusqlite::{Connection, params};
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -215,11 +215,40 @@ fn a_database_of_version_1_is_taken_over_with_its_owners() {
     let version: i64 = db
         .query_row("PRAGMA user_version", [], |row| row.get(0))
         .expect("a version");
-    assert_eq!(version, 2);
+    assert_eq!(version, 3);
     let broken: i64 = db
         .query_row("SELECT count(*) FROM pragma_foreign_key_check", [], |row| {
             row.get(0)
         })
         .expect("a check");
     assert_eq!(broken, 0);
+}
+
+/// What parlor of version 2 made of that: Bob was muted for a long time.
+#[test]
+fn a_mute_of_version_2_holds_on_and_for_who_comes_back_by_that_name() {
+    let dir = crate::support::TempDir::new();
+    let file = dir.path().join("old.db");
+    let tokens = ["a".repeat(64), "b".repeat(64)];
+    write_version_1(&file, [&tokens[0], &tokens[1]]);
+    let db = Connection::open(&file).expect("the file");
+    db.execute_batch(include_str!("../../src/store/to_version_2.sql"))
+        .expect("version 2");
+    db.pragma_update(None, "user_version", 2).expect("a pragma");
+    db.execute("INSERT INTO mutes VALUES (1, 2, ?1)", [i64::MAX / 2])
+        .expect("a mute");
+    drop(db);
+    let mut server = Server::start(&["--data", file.to_str().expect("a plain path")]);
+    for _ in 0..2 {
+        let ada = server.client().bearer(&tokens[0]);
+        let state = ada.post("/rooms/1/owner", json!({"act":"state"}));
+        let muted = state.done(200)["muted"][0].clone();
+        assert_eq!((&muted["user"], &muted["name"]), (&json!(2), &json!("Bob")));
+        server.restart();
+    }
+    let bob = server.client().bearer(&tokens[1]);
+    let left = json!({"roomId":1,"userId":"02".repeat(16)});
+    bob.post("/room/leave", left).data();
+    let again = join_as(&server.client(), json!({"roomId":1,"userName":"Bob"}));
+    again.send(json!({"content":"but"})).refused(403, "muted");
 }

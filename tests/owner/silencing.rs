@@ -1,7 +1,7 @@
 //! Quiet and mute: who may not write, on which transport, and for how long.
 
-use super::{by, class, class_on, join_named, noticed, told};
-use crate::support::{Server, until, uuid};
+use super::{Class, by, class, class_on, join_named, noticed, told};
+use crate::support::{Guest, Http, Server, until, uuid};
 use serde_json::{Value, json};
 
 /// `edit` of a message over a socket; its answer.
@@ -118,6 +118,9 @@ fn a_mute_ends_by_itself_by_the_clock() {
     speak().refused(403, "muted");
     until("the mute has ended", || speak().status == 200);
     assert_eq!(class.state()["muted"], json!([]));
+    // It falls on nobody who comes after that.
+    class.bob.call("/room/leave").data();
+    enter(&class, &class.server.client(), "Bob").say("hello");
 }
 
 #[test]
@@ -129,6 +132,87 @@ fn a_mute_is_of_one_room_and_one_member() {
     let mut bob = class.server.login_v1(&class.bob.token);
     bob.say(other, "here I may");
     class.teacher.say("and I here");
+}
+
+/// Joins the class's room from somewhere, by a name.
+fn enter(class: &Class, http: &Http, name: &str) -> Guest {
+    join_named(http, &class.teacher, name).with_token()
+}
+
+#[test]
+fn who_is_muted_and_comes_back_as_another_guest_is_muted_still() {
+    let class = class();
+    let far = class.server.client().calling_from([127, 0, 0, 9]);
+    let eve = enter(&class, &far, "Eve");
+    let until = class.acts(json!({"act":"mute","user":eve.id,"minutes":10}))["until"].clone();
+    let mut ada = class.server.login_v1(&class.teacher.token);
+    eve.call("/room/leave").data();
+    assert_eq!(ada.recv()["type"], "left");
+    // By its name, from anywhere; by its address, whatever it is called.
+    let by_name = enter(&class, &class.server.client(), "\u{415}ve");
+    assert_eq!(ada.recv()["type"], "joined");
+    let still = noticed(&mut ada, "muted");
+    let who = (&still["user"]["id"], &still["target"]["id"]);
+    assert_eq!(who, (&json!(by_name.id), &json!(by_name.id)));
+    assert_eq!(still["until"], until);
+    let by_address = enter(&class, &far, "Somebody");
+    let refuse = |guest: &Guest| guest.send(json!({"content":"but"})).refused(403, "muted");
+    refuse(&by_name);
+    refuse(&by_address);
+    assert_eq!(told(&class.bob), "Somebody is still muted for 10 minutes");
+    // It opens one more window, and goes on in the first.
+    refuse(&enter(&class, &far, "One more"));
+
+    let class = class.restarted();
+    let (http, far) = (
+        class.server.client(),
+        class.server.client().calling_from([127, 0, 0, 9]),
+    );
+    let by_name = by_name.via(&http).with_token();
+    let by_address = by_address.via(&far).with_token();
+    refuse(&by_name);
+    by_address.call("/room/leave").data();
+    let third = enter(&class, &far, "Third");
+    refuse(&third);
+    let state = class.state();
+    let muted = state["muted"].as_array().expect("a list");
+    let names: Vec<_> = muted.iter().map(|m| m["name"].as_str()).collect();
+    assert_eq!(names, ["Eve", "\u{415}ve", "One more", "Third"].map(Some));
+    // Unmuting any of them lifts all of it.
+    class.acts(json!({"act":"mute","user":eve.id,"minutes":0}));
+    assert_eq!(class.state()["muted"], json!([]));
+    by_name.say("thank you");
+    third.say("me, too");
+    enter(&class, &far, "Fourth").say("and I");
+}
+
+#[test]
+fn a_class_behind_one_address_is_not_muted_because_one_pupil_is() {
+    let class = class();
+    let http = class.server.client();
+    // Bob calls from where the teacher does; Eve from where Tom does.
+    let shared = http.calling_from([127, 0, 0, 9]);
+    let (eve, tom) = (enter(&class, &shared, "Eve"), enter(&class, &shared, "Tom"));
+    for user in [class.bob.id, eve.id] {
+        class.acts(json!({"act":"mute","user":user,"minutes":10}));
+    }
+    enter(&class, &http, "Zoe").say("I am not Bob");
+    enter(&class, &shared, "Tim").say("nor I Eve");
+    tom.say("nor I");
+
+    // The class comes after one that was alone there, and is muted: one or two may be taken for it,
+    // and no more, and all may write when it may.
+    let router = http.calling_from([127, 0, 0, 10]);
+    let early = enter(&class, &router, "Early");
+    class.acts(json!({"act":"mute","user":early.id,"minutes":10}));
+    let mut sockets = vec![class.server.login_v1_from([127, 0, 0, 10], &early.token)];
+    let mut muted = 0;
+    for n in 0..8 {
+        let pupil = enter(&class, &router, &format!("Pupil {n}"));
+        sockets.push(class.server.login_v1_from([127, 0, 0, 10], &pupil.token));
+        muted += usize::from(pupil.send(json!({"content":"hello"})).status == 403);
+    }
+    assert_eq!(muted, 2, "of eight");
 }
 
 #[test]

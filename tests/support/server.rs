@@ -130,6 +130,13 @@ impl Server {
         ws
     }
 
+    /// The same, which calls from there.
+    pub fn login_v1_from(&self, from: [u8; 4], token: &str) -> Ws {
+        let mut ws = Ws::connect_from(from, self.ws);
+        ws.auth_v1(token);
+        ws
+    }
+
     /// The file given with `--data`.
     pub fn data(&self) -> PathBuf {
         let at = self

@@ -44,6 +44,17 @@ impl Ws {
         Ws::upgrade(addr, socket.into())
     }
 
+    /// The same from an address of this machine's own.
+    pub fn connect_from(from: [u8; 4], addr: SocketAddr) -> Ws {
+        let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None);
+        let socket = socket.expect("a socket");
+        let bound = socket.bind(&SocketAddr::from((from, 0)).into());
+        bound.expect("an address of its own");
+        let connected = socket.connect_timeout(&addr.into(), DEADLINE);
+        connected.expect("a connection");
+        Ws::upgrade(addr, socket.into())
+    }
+
     fn upgrade(addr: SocketAddr, stream: TcpStream) -> Ws {
         Ws::upgrade_as(&addr.to_string(), stream)
     }

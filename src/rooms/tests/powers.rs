@@ -68,6 +68,7 @@ impl Class {
             proof: None,
             seat,
             silent: vec![],
+            beside: Beside::default(),
         }
     }
 
@@ -85,7 +86,11 @@ fn every_power(user: UserNo) -> Vec<Power> {
         Power::Password(Some("argon2".into())),
         Power::Lock(true),
         Power::Quiet(true),
-        Power::Mute { user, minutes: 5 },
+        Power::Mute {
+            user,
+            minutes: 5,
+            from: None,
+        },
         Power::Kick {
             user,
             keep_out: true,
@@ -169,6 +174,7 @@ fn another_password_is_another_version_and_nobody_is_thrown_out() {
         proof: Some(1),
         seat,
         silent: vec![],
+        beside: Beside::default(),
     };
     assert_eq!(class.house.refusal(old), Refusal::WrongPassword);
     let removed = class.tells(Power::Password(None));
@@ -216,7 +222,11 @@ fn a_mute_ends_by_itself_or_when_it_is_lifted() {
     let (room, user) = (class.room, class.bob);
     let until = Some(class.house.now + 5 * MINUTE);
     let target = class.bobs();
-    let told = class.tells(Power::Mute { user, minutes: 5 });
+    let told = class.tells(Power::Mute {
+        user,
+        minutes: 5,
+        from: None,
+    });
     assert_eq!(told, Notice::Muted { target, until });
     let speak = |n| say(room, user, id(n), "hello");
     let after = 300;
@@ -227,17 +237,158 @@ fn a_mute_ends_by_itself_or_when_it_is_lifted() {
     class.house.ok(speak(900));
 
     let minutes = 0;
-    assert_eq!(class.does(Power::Mute { user, minutes }), vec![]);
-    class.does(Power::Mute { user, minutes: 5 });
+    assert_eq!(
+        class.does(Power::Mute {
+            user,
+            minutes,
+            from: None
+        }),
+        vec![]
+    );
+    class.does(Power::Mute {
+        user,
+        minutes: 5,
+        from: None,
+    });
     let (target, until) = (class.bobs(), None);
-    let lifted = class.tells(Power::Mute { user, minutes });
+    let lifted = class.tells(Power::Mute {
+        user,
+        minutes,
+        from: None,
+    });
     assert_eq!(lifted, Notice::Muted { target, until });
     class.house.ok(speak(901));
 
     let minutes = MAX_MUTE_MINUTES + 1;
     let (field, want) = ("minutes", Want::Minutes);
-    let long = class.refuses(Power::Mute { user, minutes });
+    let long = class.refuses(Power::Mute {
+        user,
+        minutes,
+        from: None,
+    });
     assert_eq!(long, Refusal::BadField { field, want });
+}
+
+#[test]
+fn who_is_muted_comes_back_muted_by_number_name_and_address() {
+    let mut class = class();
+    let (room, there) = (class.room, IpAddr::from([10, 0, 0, 7]));
+    let account = class.house.account("Bob-2");
+    class
+        .house
+        .ok(join(class.room, known(account, Some("Eve"))));
+    let mute = |user, minutes, from| Power::Mute {
+        user,
+        minutes,
+        from,
+    };
+    class.does(mute(account, 5, Some(there)));
+    let until = Some(class.house.now + 5 * MINUTE);
+    class.house.ok(leave(room, account));
+    let by_number = known(account, Some("Somebody"));
+    let by_name = class.house.guest(Some("\u{415}ve"));
+    let by_address = class.house.guest(Some("Other"));
+    let mut back = vec![];
+    for (seat, from) in [(by_number, HERE), (by_name, HERE), (by_address, there)] {
+        let join = class.joins(seat, None, from);
+        let (events, reply) = class.house.ok(join);
+        let Reply::Seated { user, .. } = reply else {
+            panic!("{reply:?}");
+        };
+        let told = events.iter().rev().find_map(|event| match event {
+            Event::Entry(entry) if entry.user == user => Some(entry.body.clone()),
+            _ => None,
+        });
+        let is_told = matches!(&told, Some(Body::Notice { what: Notice::Muted { target, until: to }, .. })
+            if target.no == user && *to == until);
+        assert!(is_told, "{told:?}");
+        let speak = class.house.refusal(say(room, user, id(900), "hello"));
+        assert_eq!(speak, Refusal::Muted { after: 300 });
+        back.push(user);
+    }
+    let zoe = class.house.guest_in(room, "Zoe");
+    class.house.ok(say(room, zoe, id(901), "hello"));
+    // It is one person: another time for one is one for all, and so is the end of it.
+    class.does(mute(back[2], 2, None));
+    let speak = |class: &mut Class, user| class.house.refusal(say(room, user, id(900), "hello"));
+    for user in &back {
+        assert_eq!(speak(&mut class, *user), Refusal::Muted { after: 120 });
+    }
+    class.does(mute(back[1], 0, None));
+    for (n, user) in (902..).zip(&back) {
+        class.house.ok(say(room, *user, id(n), "hello"));
+    }
+    let seat = class.house.guest(Some("Another"));
+    let again = class.joins(seat, None, there);
+    assert_eq!(places(&class.house.events(again)).len(), 1, "no mute");
+}
+
+#[test]
+fn nobody_is_muted_for_calling_from_where_others_do() {
+    let mut class = class();
+    let (room, there) = (class.room, IpAddr::from([10, 0, 0, 7]));
+    let (zoe, user) = (class.house.guest_in(room, "Zoe"), class.bob);
+    class.does(Power::Mute {
+        user,
+        minutes: 5,
+        from: Some(there),
+    });
+    let comes = |class: &mut Class, name, users: &[UserNo], listening| {
+        let seat = class.house.guest(Some(name));
+        let mut join = class.joins(seat, None, there);
+        if let Act::Join { beside, .. } = &mut join {
+            let users = users.to_vec();
+            *beside = Beside { users, listening };
+        }
+        let joined = class.house.events(join);
+        places(&joined).len() == 2
+    };
+    assert!(
+        !comes(&mut class, "A", &[user, zoe], 1),
+        "Zoe calls from there"
+    );
+    assert!(!comes(&mut class, "B", &[user], MAX_TABS), "a class does");
+    assert!(comes(&mut class, "C", &[user], MAX_TABS - 1), "Bob again");
+    // An owner is not, nor who comes with the key.
+    let seat = class.house.guest(Some("D"));
+    let join = class.joins(seat, Some(KEY), there);
+    assert_eq!(
+        places(&class.house.events(join)).len(),
+        2,
+        "joined, an owner"
+    );
+    assert_eq!(class.room().muted.len(), 2);
+    class.house.now += 5 * MINUTE;
+    assert!(!comes(&mut class, "E", &[], 0), "its time is over");
+}
+
+#[test]
+fn what_a_muted_one_came_back_as_is_remembered_but_not_without_end() {
+    let mut class = class();
+    let (room, there, user) = (class.room, IpAddr::from([10, 0, 0, 7]), class.bob);
+    class.does(Power::Mute {
+        user,
+        minutes: 5,
+        from: Some(there),
+    });
+    class.house.ok(leave(room, user));
+    for n in 0..3 * MAX_TRACES {
+        let seat = class.house.guest(Some(&format!("Guest {n}")));
+        let join = class.joins(seat, None, there);
+        let Reply::Seated { user, .. } = class.house.ok(join).1 else {
+            panic!("a seat");
+        };
+        class.house.ok(leave(room, user));
+    }
+    // The first of all, by which the owners know it, and the last ones.
+    assert_eq!(class.room().muted.len(), 1 + MAX_TRACES);
+    for name in ["Bob", "Guest 23"] {
+        let back = class.house.guest_in(room, name);
+        let speak = class.house.refusal(say(room, back, id(900), "hello"));
+        assert_eq!(speak, Refusal::Muted { after: 300 }, "{name}");
+    }
+    let forgotten = class.house.guest_in(room, "Guest 0");
+    class.house.ok(say(room, forgotten, id(900), "hello"));
 }
 
 #[test]
@@ -334,6 +485,7 @@ fn nothing_is_done_to_an_owner_and_the_last_one_stays() {
         Power::Mute {
             user: bob,
             minutes: 1,
+            from,
         },
         Power::Kick {
             user: bob,
@@ -509,6 +661,7 @@ fn a_room_of_the_flag_is_made_once_and_stays_its_own_whatever_it_is_called() {
         proof: None,
         seat: known(teacher, None),
         silent: vec![],
+        beside: Beside::default(),
     };
     house.ok(claim);
     let (user, power) = (teacher, Power::Rename("Chemistry".into()));

@@ -11,13 +11,29 @@ const COLUMNS: [&str; 10] = [
     "kind", "at", "time", "until", "zone", "user", "name", "text", "reply", "edited",
 ];
 
-/// What begins a formula, in the wide forms of East Asian keyboards, too.
-const FORMULA: [char; 8] = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
+/// What begins a formula: as it is, wide and small as East Asian keyboards have it, and the true
+/// minus.
+const FORMULA: [char; 13] = [
+    '=', '+', '-', '@', '＝', '＋', '－', '＠', '﹦', '﹢', '﹣', '﹫', '\u{2212}',
+];
 
-/// Written by somebody: in quotes, and never a formula. Blanks before it do not hide it.
+/// A blank, or what shows nothing: a spreadsheet, or who cleans a file for one, may drop it.
+fn is_unseen(c: char) -> bool {
+    c.is_whitespace()
+        || matches!(c,
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}'
+            | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1d159}'
+            | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// Written by somebody: in quotes, and never a formula. What is not seen before it does not hide it.
 fn cell(text: &str) -> String {
     let text = plain(text);
-    let formula = text.starts_with(['\t', '\r', '\n']) || text.trim_start().starts_with(FORMULA);
+    let seen = text.trim_start_matches(is_unseen);
+    let unseen = &text[..text.len() - seen.len()];
+    let formula = seen.starts_with(FORMULA) || unseen.contains(['\t', '\r', '\n']);
     let guard = if formula { "'" } else { "" };
     format!("\"{guard}{}\"", text.replace('"', "\"\""))
 }

@@ -120,11 +120,37 @@ fn json_has_each_entry_in_its_last_state_and_who_was_there() {
 #[test]
 fn a_formula_is_never_one_in_a_spreadsheet() {
     for text in [
-        "=1+1", "+1", "-1", "@x", "＝1", "  =1", "\t=1", "\n=1", "\rx",
+        "=1+1",
+        "+1",
+        "-1",
+        "@x",
+        "＝1",
+        "＋1",
+        "－1",
+        "＠x",
+        "\u{2212}1",
+        "﹦1",
+        "﹢1",
+        "﹣1",
+        "﹫x",
+        "  =1",
+        "\t=1",
+        "\n=1",
+        "\rx",
+        "\u{200b}=1",
+        "\u{feff}=1",
+        "\u{200f}\u{202e}@x",
+        "\u{2060}\u{ad}\u{3164}\u{2800} \u{a0}-1",
+        "\u{fe0f}\u{e0020}\u{180e}\u{34f}\u{115f}\u{17b4}+1",
+        "\u{200b}\tx",
     ] {
         let file = file(Format::Csv, "x", 0, &[message(2, text, text)]);
         let guarded = format!("\"'{text}\"");
         assert_eq!(file.matches(&guarded).count(), 2, "{file}");
+    }
+    for text in ["a=1", "\u{200b}x=1", "5-1", "«=1»", "👩\u{200d}🏫 = 1"] {
+        let file = file(Format::Csv, "x", 0, &[message(2, text, text)]);
+        assert_eq!(file.matches(&format!("\"{text}\"")).count(), 2, "{file}");
     }
     let file = file(Format::Csv, "x", 0, &[message(2, "Ada", "1 = 1, \"so\"")]);
     assert!(file.contains(",\"1 = 1, \"\"so\"\"\","), "{file}");
