@@ -96,7 +96,12 @@ owner+|{1} is now an owner|{1} 成为房主
 owner-|{1} is no longer an owner|{1} 不再是房主
 wiped+|{0} deleted all messages of {1}|{0} 删除了 {1} 的全部消息
 e-1|The server does not answer.|服务器没有响应。
-e5|That is not allowed now.|现在没有权限。`.split('\n')) {
+e2||内容无效。
+e3||它已不存在。
+e5|That is not allowed now.|现在没有权限。
+e6||内容为空或过长。
+e7||太频繁，请稍后再试。
+e9||未能确认，请重试。`.split('\n')) {
 	const [key, ...both] = line.split('|');
 	WORDS[key] = both;
 }

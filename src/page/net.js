@@ -114,7 +114,6 @@ store.watch(() => net.state === 'online' || start());
 export function send(frame) {
 	if (net.state !== 'online' || socket.readyState !== 1) return false;
 	socket.send(JSON.stringify(frame));
-	// Whatever it is, something comes back.
 	deadline ||= Date.now() + ANSWER_MS;
 	return true;
 }

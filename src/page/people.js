@@ -14,7 +14,7 @@ async function command(it, act, fields) {
 
 const SHOWN = 12;
 
-/** What the server says of itself (`GET /where`). */
+/** `GET /where`. */
 export const server = { addresses: [], rooms: [] };
 
 /** As others reach it; who runs the server may see localhost. */
@@ -27,7 +27,6 @@ const qr = (link) => h('img.qr', { src: '/qr.svg?text=' + encodeURIComponent(lin
 const wayIn = (it) => [qr(linkTo(it)), h('p.number', t('room', it.id))];
 export const share = (it) => dialog('share', t('share'), ...wayIn(it), copyable('share', linkTo(it)));
 
-/** The room on a wall. */
 export function board(it) {
 	const title = h('h1');
 	const said = h('div.said');

@@ -189,3 +189,27 @@ promise('an edit that fails loses nothing of what was typed', async (world) => {
 	assert.equal(await ben.text.inputValue(), 'third text');
 	assert.deepEqual(await anna.messages(), []);
 });
+
+promise('what is refused is said in the language of the page', async (world) => {
+	const anna = await world.teacher('Anna', 'Physics', { locale: 'zh-CN' });
+	const toast = anna.page.locator('#toast');
+	await anna.page.locator('[data-act=more]').click();
+	await anna.page.locator('[data-act=settings]').click();
+	await anna.page.locator('#rename').fill('x'.repeat(65));
+	await anna.page.locator('#rename').press('Enter');
+	await toast.getByText('内容无效。').waitFor();
+	await anna.page.keyboard.press('Escape');
+	await anna.says('first text');
+	await anna.rows.locator('[data-act=actions]').click();
+	// Another tab deletes it before the edit is sent.
+	const other = await world.tab(anna.page.context());
+	await other.page.goto(anna.page.url());
+	await other.sees('first text');
+	await anna.page.locator('[data-act=edit]').click();
+	await other.rows.locator('[data-act=actions]').click();
+	await other.page.locator('[data-act=delete]').click();
+	await other.page.locator('[data-act=yes]').click();
+	await anna.log.getByText('已删除 1 条').waitFor();
+	await anna.types('second text');
+	await toast.getByText('它已不存在。').waitFor();
+});
