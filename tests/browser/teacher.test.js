@@ -274,6 +274,9 @@ promise('hands go up in an order, and the teacher lowers them', async (world) =>
 	await teacher.page.getByRole('button', { name: '✋ 1. Ben' }).waitFor();
 	await cleo.press('Raise hand');
 	await teacher.page.getByRole('button', { name: '✋ 2. Cleo' }).waitFor();
+	// They stand in line with the messages, however wide the screen is.
+	const left = (selector) => teacher.page.locator(selector).first().evaluate((el) => el.getBoundingClientRect().left);
+	assert.equal(await left('.chip'), await left('form.line'));
 	// A pupil sees the order and lowers nobody's but its own.
 	await ben.page.getByRole('button', { name: '✋ 2. Cleo' }).waitFor();
 	assert.equal(await ben.page.getByRole('button', { name: '✋ 2. Cleo' }).isDisabled(), true);
