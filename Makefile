@@ -64,16 +64,22 @@ deny:
 # What the tests run besides Rust. One tries README's examples as a reader would, and fetches the Python package that
 # those need, websocket-client, into target/. One fills a disk, and some let calls fail or record them (strace), or the clock
 # jump (faketime). One starts parlor on a terminal, in a network of its own (script, ip). One puts README's proxies before parlor, and looks at its unit.
-# Those in tests/browser drive Chromium from Node.
+# Those in tests/browser drive Chromium from Node. What is missing is installed where apt-get and root are at hand.
 tools:
-	@for tool in curl jq python3 mount strace faketime nginx caddy openssl script chromium npm; do \
+	@for tool in curl jq python3 mount strace faketime nginx caddy openssl chromium npm; do \
 	  command -v $$tool >/dev/null || missing="$$missing $$tool"; \
 	done; \
 	command -v prlimit >/dev/null && command -v unshare >/dev/null || missing="$$missing util-linux"; \
 	command -v ip >/dev/null || missing="$$missing iproute2"; \
+	command -v script >/dev/null || missing="$$missing bsdutils"; \
 	command -v systemd-analyze >/dev/null || missing="$$missing systemd"; \
 	python3 -c 'import ensurepip, venv' 2>/dev/null || missing="$$missing python3-venv"; \
-	test -z "$$missing" || { echo "make test needs$$missing; on Debian: apt-get install$$missing" >&2; exit 1; }
+	test -z "$$missing" && exit; \
+	test "$$(id -u)" = 0 || root="sudo -n"; \
+	echo "make test needs$$missing" >&2; \
+	command -v apt-get >/dev/null && $$root true 2>/dev/null && $$root apt-get update && \
+	  $$root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends$$missing || \
+	  { echo "on Debian: apt-get install$$missing" >&2; exit 1; }
 	@node -e 'process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)' || { echo "make test needs Node 18 or newer, and node is $$(node --version)" >&2; exit 1; }
 
 clean:

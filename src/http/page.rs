@@ -22,7 +22,6 @@ static PAGE: &[(&str, &[u8])] = &page! {
     "index.html"
     "app.js"
     "avatar.js"
-    "board.js"
     "chat.js"
     "dom.js"
     "home.js"
@@ -35,7 +34,6 @@ static PAGE: &[(&str, &[u8])] = &page! {
     "store.js"
     "style.css"
     "sync.js"
-    "text.js"
 };
 
 /// README's chapters on both protocols, as its contents stand between these two headings.

@@ -1,10 +1,10 @@
 // The page: which screen is shown, the title, the sound.
 
-import { board } from './board.js';
 import { chat } from './chat.js';
 import { $, closeAll, fill } from './dom.js';
 import { home, reference } from './home.js';
 import { start } from './net.js';
+import { board } from './people.js';
 import * as store from './store.js';
 import { load, room, rooms, view } from './sync.js';
 
@@ -12,18 +12,18 @@ const SOUND_MS = 4000;
 let screen, waiting, audio;
 let heard = 0;
 
-/** `#/`, `#/room/7`, `#/room/7?owner=KEY`, `#/room/7/board` */
+/** `#/room/7`, `#/room/7?owner=KEY`, `#/room/7/board` */
 function route() {
 	const [wanted, key] = reference(location.hash);
 	const it = wanted > 0 && room(wanted);
 	const inside = it && !key && (it.member === 'yes' || (!it.member && store.me().token)) && it;
-	if (screen) screen.gone();
+	screen?.gone?.();
 	closeAll();
 	screen = inside ? (location.hash.endsWith('board') ? board : chat)(it) : home(wanted, key, it && it.member.length > 3 && it.member, entered);
 	screen.it = inside;
 	fill($('app'), screen.el);
 	if (inside && !it.loaded) load(it);
-	screen.opened();
+	screen.opened?.();
 	title();
 }
 
@@ -37,15 +37,15 @@ function entered(id) {
 }
 
 view.changed = (it, entry) => {
-	if (entry && entry.text && entry.sender !== it.me.id && !document.hasFocus()) {
+	if (entry?.text && entry.sender !== it.me.id && !document.hasFocus()) {
 		if (it.unread() === 1) it.divider = it.seen;
 		sound();
 	}
-	waiting = waiting || setTimeout(() => {
-		const { member } = screen.it || {};
+	waiting ||= setTimeout(() => {
+		const member = screen.it?.member;
 		waiting = 0;
 		if (member && member !== 'yes') route();
-		else screen.update();
+		else screen.update?.();
 		title();
 	}, 16);
 };
@@ -57,7 +57,7 @@ function title() {
 
 // A page may be heard after it was touched.
 addEventListener('pointerdown', () => {
-	if (window.AudioContext) audio = audio || new AudioContext();
+	audio ||= new AudioContext();
 });
 
 function sound() {
@@ -73,7 +73,8 @@ function sound() {
 
 addEventListener('hashchange', route);
 addEventListener('focus', () => view.changed());
-// What was typed before a reload is sent, whichever room it is in.
-store.all('out.').forEach(([, item]) => room(item.room));
+// What was typed before a reload is sent, in any room.
+store.sweep();
+store.outbox().forEach((p) => room(p.room));
 start();
 route();

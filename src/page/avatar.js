@@ -7,7 +7,7 @@ function svg(tag, attributes, ...children) {
 	return el;
 }
 
-/** The left ear of a cat, bear, rabbit, owl and frog, and what is inside it. */
+/** The left ear of cat, bear, rabbit, owl and frog; what is inside. */
 const EARS = ['M9 27 11 7l13 10z', 'M5 16a7 7 0 1 1 15 0 7 7 0 1 1-15 0z', 'M13 24C6 4 14-1 18 4s4 12 4 18z', 'M8 30V8c5 1 10 4 16 6v16z', 'M10 18a6.5 6.5 0 1 1 13 0v6H10z'];
 const INNER = ['M12.5 19 13.5 12l5 4z', 'M9 16a3 3 0 1 1 7 0 3 3 0 1 1-7 0z', 'M15 18c-3-9-.5-12 1-11s3 7 3 11z'];
 

@@ -1,18 +1,22 @@
 // The room's screen: header, bar, messages, composer.
 
 import { avatar } from './avatar.js';
-import { button, closeAll, dialog, field, fill, h, menu, sign, submit, sure, toast } from './dom.js';
-import { lang, refusal, setLang, t } from './i18n.js';
+import { button, closeAll, dialog, field, fill, follow, form, h, menu, renew, sign, submit, sure, toast } from './dom.js';
+import { bidi, clock, day, dayOf, lang, millis, refusal, setLang, t } from './i18n.js';
 import { List } from './list.js';
 import { ask, call, hurry, net } from './net.js';
 import { hands, people, settings, share } from './people.js';
 import * as store from './store.js';
 import { change, leave, load, older, say, typing } from './sync.js';
-import { bidi, clock, day, dayOf, linked, millis, snippet } from './text.js';
 
 const MAX_CHARS = 4000;
 const GROUP_MS = 300000;
-const phone = matchMedia('(hover: none) and (pointer: coarse)').matches;
+const phone = matchMedia('(pointer: coarse)').matches;
+/** A sentence's end, or a bracket around it, is not the address's. */
+const ADDRESS = /(\bhttps?:\/\/[^\s<>"'`，。！？；：、（）《》「」]*(?:\([^\s()]*\)|[^\s<>"'`，。！？；：、（）《》「」.,;:!?*)]))/i;
+const linked = (text) => text.split(ADDRESS).map((part, i) => (i % 2 ? h('a', { href: part, target: '_blank', rel: 'noopener noreferrer' }, part) : part));
+const snippet = (text) => text.slice(0, 90).replace(/\s+/g, ' ') + (text.length > 90 ? '…' : '');
+
 const complain = (answer) => answer.code && toast(refusal(answer));
 
 function told(all) {
@@ -27,7 +31,7 @@ function told(all) {
 }
 
 export function chat(it) {
-	let about, editing, calm;
+	let calm, shown;
 
 	function rows() {
 		const all = [{ key: 'top', sig: [it.more, it.gone, it.name].join() }];
@@ -63,21 +67,21 @@ export function chat(it) {
 	}
 
 	function draw({ key, date, notices, entry, first, own, quoted }) {
-		if (key === 'top') return h('div.note', { 'data-gone': it.gone }, t(it.more ? 'catching' : it.gone ? 'lost' : 'begins', bidi(it.name)));
+		if (key === 'top') return h('div.note', t(it.more ? 'catching' : it.gone ? 'lost' : 'begins', bidi(it.name)));
 		if (key === 'new') return h('div.unread', t('new'));
-		if (date) return h('div.day', h('span', day(date)));
-		if (notices) return h('div.note', { 'data-kind': notices[0].kind }, told(notices));
+		if (date) return h('div.day', day(date));
+		if (notices) return h('div.note', told(notices));
 		const { text, reply, uuid, seq, failed, modified, sender, sent } = entry;
 		const state = seq ? 'sent' : failed ? 'failed' : 'sending';
 		const act = () => menu(entry.name || t('more'), [
-			['reply', t('reply'), () => write(entry)],
-			own && ['edit', t('edit'), () => write(entry, true)],
-			(own || it.me.owner) && ['delete', t('delete'), () => sure(t('delete'), () => change(it, entry).then(complain)), true],
+			['reply', () => write(entry)],
+			own && ['edit', () => write(entry, true)],
+			(own || it.me.owner) && ['delete', () => sure(t('delete'), () => change(it, entry).then(complain)), true],
 		]);
 		return h('div.row' + (own ? '.own' : '') + (first ? '.first' : ''), { 'data-uuid': uuid, 'data-state': own && state },
-			h('div.face', first && !own && avatar(it.faces[sender])),
+			!own && h('div.face', first && avatar(it.faces[sender])),
 			h('div.bubble', first && !own && h('bdi', entry.name),
-				reply && h('button.quote', { onclick: () => jump(reply) }, quoted.name && h('bdi', quoted.name), ' ', h('span', { dir: 'auto' }, snippet(quoted.text || '…'))),
+				reply && h('button.quote', { onclick: () => jump(reply) }, quoted.name && h('bdi', quoted.name), ' ', h('span', snippet(quoted.text || '…'))),
 				h('div.text', { dir: 'auto' }, linked(text), ' ', h('small', modified && t('edited') + ' ', h('time', clock(sent)), own && h('span', { role: 'img', 'aria-label': t(state) }, { sent: ' ✓', sending: ' ◌', failed: ' !' }[state]))),
 				failed && h('div.failed', t('failed') + ': ' + refusal(failed) + ' ', button('retry', t('retry'), () => say(it, '', 0, entry)), ' ',
 					button('discard', t('delete'), () => { it.settle(uuid); update(); }))),
@@ -101,64 +105,79 @@ export function chat(it) {
 	async function jump(seq) {
 		while (!it.bySeq.has(seq) && await older(it));
 		list.set(rows());
-		const el = list.show('m' + (it.bySeq.get(seq) || {}).uuid);
+		const el = list.show('m' + it.bySeq.get(seq)?.uuid);
 		if (!el) return;
 		el.classList.add('found');
 		el.lastChild.focus({ preventScroll: true });
 	}
 
 	const context = h('div.context');
-	const excess = h('div.failed', { role: 'status' });
-	const text = h('textarea#text', { rows: 1, 'aria-label': t('write'), dir: 'auto', oninput: grow, onkeydown(e) {
-		if (e.key === 'Enter' && !e.shiftKey && !e.isComposing && !phone) go(e);
+	const why = h('div.failed#why', { role: 'status' });
+	const text = h('textarea#text', { rows: 1, placeholder: t('write'), 'aria-label': t('write'), 'aria-describedby': 'why', dir: 'auto', oninput() {
+		shown.text = text.value;
+		grow();
+		if (!shown.edit) typing(it);
+	}, onkeydown(e) {
+		if (e.key !== 'Enter' || e.shiftKey || e.isComposing || phone) return;
+		e.preventDefault();
+		go();
 	} });
 
 	function grow() {
-		const over = [...text.value].length - MAX_CHARS;
 		text.style.height = 'auto';
 		text.style.height = text.scrollHeight + 2 + 'px';
-		excess.textContent = over > 0 ? t('tooLong', over) : '';
-		if (text.value && !editing) typing(it);
+		judge();
 	}
 
-	function go(e) {
-		const said = text.value.trim();
-		e.preventDefault();
-		if (!said || excess.textContent) return;
-		if (editing) change(it, about, said).then(complain);
-		else {
-			say(it, said, about && about.seq);
+	/** Whether and why this cannot be sent. */
+	function judge() {
+		const until = millis(it.me.muted);
+		const over = [...text.value].length - MAX_CHARS;
+		const silent = until > Date.now() ? t('mutedYou', clock(until)) : it.state.quiet && !it.me.owner && t('quiet');
+		renew(why, silent || (over > 0 && t('tooLong', over)) || '', () => [why.sig]);
+		text.readOnly = silent;
+		text.setAttribute('aria-disabled', Boolean(silent));
+	}
+
+	async function go() {
+		const draft = shown;
+		const said = draft.text.trim();
+		if (!said || why.textContent) return;
+		if (draft.edit) {
+			const answer = await change(it, it.byUuid.get(draft.about.uuid) || draft.about, said);
+			if (answer.code || draft.text.trim() !== said) return complain(answer);
+		} else {
+			say(it, said, draft.about?.seq);
 			list.toEnd();
 		}
-		editing = true;
-		write();
+		show(draft.under || { text: '' });
 	}
 
-	/** An answer to `entry`, or another text for it. */
-	function write(entry, edit) {
-		if (editing || edit) text.value = edit ? entry.text : '';
-		about = entry;
-		editing = edit;
-		fill(context, entry && [h('div', { dir: 'auto' }, h('b', edit ? t('edit') : t('reply') + ' ' + bidi(entry.name)), ' ' + snippet(entry.text)), sign('cancel', '✕', t('close'), () => write())]);
+	function show(draft, calmly) {
+		const { about, edit, under } = it.draft = shown = draft;
+		text.value = draft.text;
+		fill(context, about && [h('div', h('b', edit ? t('edit') : t('reply') + ' ' + bidi(about.name)), ' ' + snippet(about.text)),
+			sign('cancel', '✕', t('close'), () => show(edit ? under : { ...draft, about: null }))]);
 		grow();
-		text.focus();
+		if (!calmly) text.focus();
 	}
 
-	async function find(e) {
-		e.preventDefault();
-		const { value } = e.target.elements[0];
+	/** An answer to `about`, or another text for it. */
+	const write = (about, edit) => show(shown.edit || edit ? { text: edit ? about.text : '', about, edit, under: shown } : { ...shown, about });
+
+	async function find({ value }) {
 		const hits = [];
 		let page = {};
 		do {
 			page = await call(`/rooms/${it.id}/search?q=${encodeURIComponent(value)}${page.next ? '&before=' + page.next : ''}`);
 			hits.push(...(page.data || []));
 		} while (page.more && hits.length < 50);
-		if (!hits.length) return toast(page.code ? refusal(page) : t('nothing'));
-		menu(value, hits.map(({ data: d }) => ['hit', `${bidi(d.name)}, ${day(millis(d.sent))}: ${bidi(snippet(d.data.text))}`, () => { closeAll(); jump(d.seq); }]));
+		if (page.code || !hits.length) return toast(page.code ? refusal(page) : t('nothing'));
+		menu(value, hits.map(({ data: d }) => ['hit', () => { closeAll(); jump(d.seq); }, false, `${bidi(d.name)}, ${day(millis(d.sent))}: ${bidi(snippet(d.data.text))}`]));
 	}
-	const search = () => dialog('search', t('search'), h('form.line', { onsubmit: find }, field('query', t('search')), submit('→')));
+	const search = () => dialog('search', t('search'), form('.line', find, field('query', 'search'), submit('→')));
 
-	const title = h('button.title', { 'data-act': 'people', onclick: () => people(it) });
+	const title = button('people', '', () => people(it), 'title');
 	const hand = sign('hand', '✋', t('hand'), () => ask('hand', { room: it.id, on: !it.hands.includes(it.me.id) }).then(complain));
 	const queue = h('div.hands');
 	const writing = h('div.writing', { 'aria-hidden': true });
@@ -170,18 +189,19 @@ export function chat(it) {
 	});
 	const bar = h('div.bar#bar', status, seconds, now);
 	const more = () => menu(it.name, [
-		it.me.owner && ['settings', t('settings'), () => settings(it)],
-		['search', t('search'), search],
-		['board', t('board'), () => { location.hash += '/board'; }],
-		['sound', t('sound') + (store.get('mute') ? ' ✕' : ' ✓'), () => store.set('mute', !store.get('mute'))],
-		['language', t('language'), switchLang],
-		['leave', t('leave'), () => sure(t('leave'), () => leave(it).then((answer) => complain(answer) || (location.hash = '#/'))), true],
+		it.me.owner && ['settings', () => settings(it)],
+		['search', search],
+		['board', () => { location.hash += '/board'; }],
+		['sound', () => store.set('mute', !store.get('mute')), false, t('sound') + (store.get('mute') ? ' ✕' : ' ✓')],
+		['language', switchLang],
+		['leave', () => sure(t('leave'), () => leave(it).then((answer) => complain(answer) || (location.hash = '#/'))), true],
 	]);
 	const el = h('main.chat', h('header', h('a.sign', { href: '#/', 'aria-label': t('back') }, '‹'), title, hand, button('share', t('share'), () => share(it)), sign('more', '⋯', t('more'), more)),
 		queue, h('div.middle', box, bar, end),
-		h('div.foot', writing, context, excess, h('form.line', { onsubmit: go }, text, h('button.main.send', { type: 'submit', 'aria-label': t('send') }, '↑'))));
+		h('div.foot', writing, context, why, form('.line', go, text, h('button.main.send', { 'aria-label': t('send') }, '↑'))));
 
 	function tick() {
+		follow();
 		const state = net.state !== 'online' ? net.state : !it.loaded || it.cursor < it.goal ? 'catching' : it.lost ? 'lost' : 'online';
 		if (!it.loaded) load(it);
 		if (bar.dataset.state !== state) {
@@ -193,15 +213,12 @@ export function chat(it) {
 		seconds.textContent = state === 'waiting' ? t('seconds', Math.max(0, Math.ceil((net.retryAt - Date.now()) / 1000))) : '';
 		now.hidden = state !== 'waiting' && state !== 'lost';
 		now.textContent = t(state === 'lost' ? 'close' : 'retry');
-		const until = millis(it.me.muted);
-		const why = until > Date.now() ? t('mutedYou', clock(until)) : it.state.quiet && !it.me.owner ? t('quiet') : '';
-		text.disabled = why;
-		text.placeholder = why || t('write');
+		judge();
 	}
 
 	function update() {
 		const names = [...it.typing.values()].slice(0, 3).map(({ name }) => bidi(name));
-		fill(title, h('h1', { dir: 'auto' }, it.name), h('small', it.state.locked && '🔒 ', t('here', ...it.count())));
+		fill(title, h('h1', it.name), h('small', it.state.locked && '🔒 ', t('here', ...it.count())));
 		writing.textContent = names.length ? t('typing', names.join(', ')) : '';
 		hand.setAttribute('aria-pressed', it.hands.includes(it.me.id));
 		hands(it, queue);
@@ -211,15 +228,11 @@ export function chat(it) {
 	}
 
 	const timer = setInterval(tick, 500);
-	addEventListener('focus', attend);
 	return { el, update, opened() {
 		update();
+		show(it.draft, phone);
 		list.show('new');
-		if (!phone) text.focus();
-	}, gone() {
-		clearInterval(timer);
-		removeEventListener('focus', attend);
-	} };
+	}, gone: () => clearInterval(timer) };
 }
 
 export function switchLang() {

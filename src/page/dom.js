@@ -4,7 +4,7 @@ import { t } from './i18n.js';
 
 export const $ = (id) => document.getElementById(id);
 
-/** `h('button.soft#id', {onclick}, 'text', child)`; properties may be left out, and what is false is. */
+/** `h('b.class#id', {onclick}, 'text', child)`; what is false is left out. */
 export function h(spec, props, ...children) {
 	const [, tag, classes, id] = spec.match(/(\w+)([^#]*)#?(.*)/);
 	const el = document.createElement(tag);
@@ -24,6 +24,16 @@ export function fill(el, ...children) {
 	return el;
 }
 
+/** Fills `el` anew where `sig` is another than before; the focus keeps its place. */
+export function renew(el, sig, draw) {
+	const all = () => [...el.querySelectorAll('button,input')];
+	const focused = all().indexOf(document.activeElement);
+	if (el.sig === String(sig)) return;
+	el.sig = String(sig);
+	fill(el, ...draw());
+	if (focused >= 0) (all()[focused] || $('text')).focus();
+}
+
 export const button = (act, label, onclick, kind = 'soft') => h('button.' + kind, { type: 'button', 'data-act': act, onclick }, label);
 export const submit = (label) => h('button.main', label);
 
@@ -33,7 +43,11 @@ export function sign(act, mark, label, onclick) {
 	return el;
 }
 
-export const field = (id, label, props) => h('label.field', label, h('input#' + id, { autocomplete: 'off', dir: 'auto', ...props }));
+export const form = (spec, act, ...children) => h('form' + spec, { onsubmit(e) {
+	e.preventDefault();
+	act(e.target.elements[0]);
+} }, ...children);
+export const field = (id, label, props) => h('label.field', t(label), h('input#' + id, { autocomplete: 'off', dir: 'auto', ...props }));
 
 // Dialogs, one above the other: the uppermost keeps the focus, Escape closes it.
 const open = [];
@@ -41,20 +55,20 @@ const open = [];
 export function dialog(name, title, ...body) {
 	const before = document.activeElement;
 	const box = h('div.dialog', { role: 'dialog', 'aria-modal': true, 'aria-label': title, 'data-dialog': name, tabindex: -1 },
-		h('div.head', h('h2', { dir: 'auto' }, title), sign('close', '✕', t('close'), () => close())), ...body);
+		h('div.head', h('h2', title), sign('close', '✕', t('close'), () => close())), ...body);
 	const veil = h('div.veil', { onclick: (e) => e.target === veil && close() }, box);
-	const close = () => {
+	const close = box.close = () => {
 		open.splice(open.indexOf(box), 1);
 		veil.remove();
-		before.focus({ preventScroll: true });
+		(before.isConnected ? before : open[open.length - 1] || $('text')).focus({ preventScroll: true });
 	};
-	box.close = close;
 	open.push(box);
 	$('layer').append(veil);
 	(box.querySelector('input:not([readonly])') || box).focus();
-	return close;
+	return box;
 }
 
+export const follow = () => open.forEach((box) => box.live?.());
 export const closeAll = () => open.slice().forEach((box) => box.close());
 
 addEventListener('keydown', (e) => {
@@ -67,13 +81,13 @@ addEventListener('keydown', (e) => {
 	inside[(Math.max(inside.indexOf(document.activeElement), step > 0 ? -1 : 0) + step + inside.length) % inside.length].focus();
 });
 
-/** A dialog of things to do: `[act, label, action, danger]`. */
+/** A dialog of things to do: `[act, action, danger, label]`. */
 export function menu(title, items) {
-	const close = dialog('menu', title, h('div.menu', items.filter(Boolean).map(([act, label, action, danger]) =>
-		button(act, label, () => { close(); action(); }, danger ? 'danger' : 'plain'))));
+	const box = dialog('menu', title, h('div.menu', items.filter(Boolean).map(([act, action, danger, label = t(act)]) =>
+		button(act, label, () => { box.close(); action(); }, danger ? 'danger' : 'plain'))));
 }
 
-export const sure = (question, action) => menu(question + '?', [['yes', t('yes'), action, true], ['no', t('close'), () => {}]]);
+export const sure = (question, action) => menu(question + '?', [['yes', action, true], ['close', () => {}]]);
 
 let hide;
 export function toast(text) {
@@ -82,9 +96,9 @@ export function toast(text) {
 	hide = setTimeout(fill, 5000, $('toast'));
 }
 
-/** A text to copy; plain http has no clipboard, so the old way. */
-export function copyable(id, label, value) {
-	const input = h('input#' + id, { readonly: true, value, 'aria-label': label });
+/** Plain http has no clipboard: the old way. */
+export function copyable(name, value) {
+	const input = h('input#' + name, { readonly: true, value, 'aria-label': t(name) });
 	return h('div.line', input, button('copy', t('copy'), () => {
 		input.select();
 		toast(document.execCommand('copy') && t('done'));

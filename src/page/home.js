@@ -1,13 +1,12 @@
 // The first screen, and the door of a room one is not in.
 
 import { switchLang } from './chat.js';
-import { button, field, fill, h, submit } from './dom.js';
-import { t } from './i18n.js';
+import { $, button, field, fill, form, h, submit } from './dom.js';
+import { bidi, refusal, t } from './i18n.js';
 import { call } from './net.js';
 import { server } from './people.js';
 import * as store from './store.js';
 import { enter } from './sync.js';
-import { bidi } from './text.js';
 
 export function reference(text) {
 	const [, room, , key] = text.trim().match(/^(?:.*\/room\/)?(\d{1,15}|[0-9a-f]{32})(\/board)?(?:\?owner=([0-9a-f]+))?$/) || [];
@@ -19,10 +18,10 @@ export function home(wanted, key, why, entered) {
 	const el = h('main.home');
 	const error = h('p.error', { role: 'alert' });
 	let request = store.uuid();
-	const listed = () => server.rooms.find((room) => room.id === wanted) || {};
-	const value = (id) => (el.querySelector('#' + id) || { value: '' }).value.trim();
-	const name = (id) => field(id, t('yourName'), { value: store.get('name'), required: true });
-	const password = (id, label) => field(id, t(label), { type: 'password' });
+	const listed = ({ id } = { id: wanted }) => server.rooms.find((room) => room.id === id);
+	const value = (id) => $(id)?.value.trim();
+	const name = (id) => field(id, 'yourName', { value: store.get('name'), required: true });
+	const password = (id, label) => field(id, label, { type: 'password' });
 
 	async function attempt(path, fields) {
 		fill(error);
@@ -31,11 +30,11 @@ export function home(wanted, key, why, entered) {
 		const answer = await enter(path, body);
 		// After a lost answer the same one makes no second guest.
 		if (answer.status) request = store.uuid();
-		if (answer.ok) return entered(answer.id);
+		if (answer.id) return entered(answer.id);
 		store.set('name', answer.suggest || body.userName);
 		if (wanted) door(answer.code === 'wrong_password');
 		else el.querySelectorAll('#name,#my-name').forEach((input) => { input.value = store.get('name'); });
-		fill(error, answer.message || answer.msg || t('e-1'));
+		fill(error, answer.message || refusal(answer));
 	}
 
 	function join() {
@@ -44,29 +43,31 @@ export function home(wanted, key, why, entered) {
 	}
 	const make = () => attempt('/room/create', { roomName: value('room-name'), roomPassword: value('room-password'), userName: value('my-name') });
 
-	const form = (id, title, act, ...fields) => h('form.card#' + id, { onsubmit: (e) => { e.preventDefault(); act(); } }, h('h2', { dir: 'auto' }, title), ...fields, submit(title));
+	const card = (id, title, act, ...fields) => form('.card#' + id, act, h('h2', title), ...fields, submit(title));
 
 	const list = (all) => all.length > 0 && h('nav.card#rooms', h('h2', t('rooms')), all.map((room) =>
 		h('a.soft', { href: '#/room/' + room.id }, h('bdi', room.name), room.password && ' 🔒', ' ', h('small', `${room.id}`))));
 
 	function draw(...cards) {
-		fill(el, h('header', h('img', { src: '/page/icon.svg', alt: '' }), h('h1', { dir: 'auto' }, server.name || 'parlor'), h('p', t('tagline'))),
+		fill(el, h('header', h('img', { src: '/page/icon.svg', alt: '' }), h('h1', server.name || 'parlor'), h('p', t('tagline'))),
 			why && h('p.error', t(why)), error, ...cards, h('footer', wanted && h('a', { href: '#/' }, t('back')), button('language', t('language'), switchLang, 'plain')));
 	}
 
-	const door = (locked) => draw(form('join', t('join') + ' ' + bidi(listed().name || store.known(wanted).name || t('room', wanted)), join, name('name'), locked && !key && password('password', 'password')));
+	const door = (locked) => draw(card('join', t('join') + ' ' + bidi((listed() || store.known(wanted)).name || t('room', wanted)), join, name('name'), locked && !key && password('password', 'password')));
 
-	const all = () => draw(list([...store.rooms(), ...server.rooms.filter((room) => !store.known(room.id).name)]),
-		form('join', t('join'), join, field('room', t('roomRef'), { required: true }), name('name'), password('password', 'optional')),
-		!server.closed && form('make', t('make'), make, field('room-name', t('roomName'), { required: true }), name('my-name'), password('room-password', 'optional')));
+	// A number that is remembered may be another's now.
+	const all = () => draw(list([...store.rooms().map((room) => listed(room) || room), ...server.rooms.filter((room) => !store.known(room.id).name)]),
+		card('join', t('join'), join, field('room', 'roomRef', { required: true }), name('name'), password('password', 'optional')),
+		!server.closed && card('make', t('make'), make, field('room-name', 'roomName', { required: true }), name('my-name'), password('room-password', 'optional')));
 
 	async function begin() {
 		const where = await call('/where');
 		if (where.status === 200) Object.assign(server, where);
 		if (!wanted) return all();
-		door(listed().password);
-		if (!why && store.get('name') && (!listed().password || key)) join();
+		const { password } = listed() || {};
+		door(password);
+		if (!why && store.get('name') && (!password || key)) join();
 	}
 	begin();
-	return { el, update() {}, opened() {}, gone() {} };
+	return { el };
 }

@@ -1,4 +1,4 @@
-// English and Chinese: `key|English|中文`; {0} stands for an argument.
+// Words, names and times. `key|English|中文`; {0} is an argument.
 
 import * as store from './store.js';
 
@@ -96,14 +96,19 @@ owner+|{1} is now an owner|{1} 成为房主
 owner-|{1} is no longer an owner|{1} 不再是房主
 wiped+|{0} deleted all messages of {1}|{0} 删除了 {1} 的全部消息
 e-1|The server does not answer.|服务器没有响应。
-e5|That is not allowed now.|现在没有权限。`.split('\n')) {
+e2||内容无效。
+e3||它已不存在。
+e5|That is not allowed now.|现在没有权限。
+e6||内容为空或过长。
+e7||太频繁，请稍后再试。
+e9||未能确认，请重试。`.split('\n')) {
 	const [key, ...both] = line.split('|');
 	WORDS[key] = both;
 }
 
 let at;
 export const lang = () => ['en', 'zh'][at];
-export const locale = () => (at ? 'zh-CN' : /^en/.test(navigator.language) ? navigator.language : 'en-GB');
+const locale = () => (at ? 'zh-CN' : /^en/.test(navigator.language) ? navigator.language : 'en-GB');
 
 export const t = (key, ...args) => (WORDS[key] || ['', ''])[at].replace(/\{(\d)\}/g, (_, i) => args[i]);
 
@@ -115,3 +120,18 @@ export function setLang() {
 	document.documentElement.lang = at ? 'zh-CN' : 'en';
 }
 setLang();
+
+/** A name inside a sentence: its direction stays its own. */
+export const bidi = (name) => `\u2068${name}\u2069`;
+
+/** Milliseconds of a time with nanoseconds, which not all browsers read. */
+export const millis = (sent) => Date.parse((sent || '').replace(/(\.\d{3})\d+/, '$1')) || 0;
+
+const show = (ms, options) => new Date(ms).toLocaleString(locale(), options);
+export const clock = (ms) => show(ms, { timeStyle: 'short' });
+export const dayOf = (ms) => new Date(ms).setHours(0, 0, 0, 0);
+
+export function day(ms) {
+	const ago = Math.round((dayOf(Date.now()) - dayOf(ms)) / 864e5);
+	return ago < 2 ? t(ago < 1 ? 'today' : 'yesterday') : show(ms, { dateStyle: 'full' });
+}

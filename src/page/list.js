@@ -1,5 +1,5 @@
-// A long list of which only what is near the view is in the document. `draw` makes the element of a
-// row, `{key, sig}`, anew when its `sig` changes.
+// A long list; only what is near the view is in the document. `draw` makes a row, `{key, sig}`, anew when
+// its `sig` changes.
 
 const MARGIN_PX = 900;
 const END_PX = 48;
@@ -12,7 +12,7 @@ export class List {
 		this.below = box.appendChild(document.createElement('div'));
 		box.onscroll = () => {
 			this.stick = box.scrollHeight - box.scrollTop - box.clientHeight < END_PX;
-			this.waiting = this.waiting || requestAnimationFrame(() => this.update());
+			this.waiting ||= requestAnimationFrame(() => this.update());
 		};
 		new ResizeObserver(() => {
 			if (box.clientWidth !== this.width) this.heights.clear();
@@ -28,7 +28,7 @@ export class List {
 		this.update(anchor);
 	}
 
-	/** Where a row ends: what stands below it stays, even if it changes itself. */
+	/** Where a row ends: what stands below it stays. */
 	y(key) {
 		return this.drawn.get(key).el.getBoundingClientRect().bottom - this.box.getBoundingClientRect().top;
 	}
@@ -43,13 +43,13 @@ export class List {
 		const view = box.clientHeight;
 		if (!view) return;
 		const target = !this.stick && anchor ? this.index.get(anchor.key) : undefined;
-		const height = (i) => this.heights.get(rows[i].key) || HEIGHT_PX;
+		const height = (key) => this.heights.get(key) || HEIGHT_PX;
 		// Drawing tells heights, which may bring others near: a few rounds.
 		for (let round = 0, news = true; news && round < 5; round++) {
 			let total = 0;
-			const tops = rows.map((_, i) => (total += height(i)) - height(i));
-			const top = this.stick ? total - view : target === undefined ? box.scrollTop : tops[target] + height(target) - anchor.y;
-			const near = rows.map((_, i) => tops[i] + height(i) > top - MARGIN_PX && tops[i] < top + view + MARGIN_PX);
+			const tops = rows.map(({ key }) => (total += height(key)) - height(key));
+			const top = this.stick ? total - view : target === undefined ? box.scrollTop : tops[target] + height(anchor.key) - anchor.y;
+			const near = rows.map(({ key }, i) => tops[i] + height(key) > top - MARGIN_PX && tops[i] < top + view + MARGIN_PX);
 			const from = Math.max(0, near.indexOf(true));
 			const to = near.lastIndexOf(true) + 1;
 			this.place(from, to);
@@ -58,7 +58,7 @@ export class List {
 			news = false;
 			for (const [key, { el }] of this.drawn) {
 				const is = el.getBoundingClientRect().height;
-				news = news || Math.abs((this.heights.get(key) || HEIGHT_PX) - is) > 0.5;
+				news = news || Math.abs(height(key) - is) > 0.5;
 				this.heights.set(key, is);
 			}
 		}
@@ -80,8 +80,8 @@ export class List {
 			const { sig, el } = this.drawn.get(row.key) || {};
 			const now = sig === row.sig ? el : this.draw(row);
 			if (now !== el) {
-				const focused = el && el.contains(document.activeElement);
-				if (el) el.replaceWith(now);
+				const focused = el?.contains(document.activeElement);
+				el?.replaceWith(now);
 				if (focused) now.focus({ preventScroll: true });
 				this.heights.delete(row.key);
 			}

@@ -25,7 +25,7 @@ export async function call(path, body) {
 		const answer = await fetch(path, { method: body ? 'POST' : 'GET', headers, body: JSON.stringify(body) });
 		return { ...await answer.json(), status: answer.status };
 	} catch {
-		return { status: 0 };
+		return { status: 0, code: -1 };
 	}
 }
 
@@ -108,15 +108,13 @@ setInterval(() => {
 	if (deadline && Date.now() > deadline) drop();
 	else if (!deadline && Date.now() - heard > QUIET_MS) probe(ANSWER_MS);
 }, 1000);
-for (const event of ['online', 'offline', 'focus']) addEventListener(event, hurry);
-document.addEventListener('visibilitychange', hurry);
+for (const event of ['online', 'offline', 'focus', 'visibilitychange']) addEventListener(event, hurry);
 store.watch(() => net.state === 'online' || start());
 
 export function send(frame) {
 	if (net.state !== 'online' || socket.readyState !== 1) return false;
 	socket.send(JSON.stringify(frame));
-	// Whatever it is, something comes back.
-	deadline = deadline || Date.now() + ANSWER_MS;
+	deadline ||= Date.now() + ANSWER_MS;
 	return true;
 }
 

@@ -1,92 +1,123 @@
 // Who is here, the invitation, and what an owner can do.
 
 import { avatar } from './avatar.js';
-import { button, copyable, dialog, field, fill, h, menu, sign, submit, sure, toast } from './dom.js';
-import { refusal, t } from './i18n.js';
+import { button, copyable, dialog, field, fill, form, h, menu, renew, sign, submit, sure, toast } from './dom.js';
+import { bidi, millis, refusal, t } from './i18n.js';
 import { ask } from './net.js';
 import * as store from './store.js';
-import { bidi, millis } from './text.js';
 
 async function command(it, act, fields) {
 	const answer = await ask('owner', { room: it.id, act, ...fields });
-	if (answer.code || act !== 'state') toast(answer.code ? refusal(answer) : t('done'));
+	toast(answer.code ? refusal(answer) : t('done'));
 	return !answer.code && answer;
 }
 
-/** What the server says of itself (`GET /where`). */
+const SHOWN = 12;
+
+/** `GET /where`. */
 export const server = { addresses: [], rooms: [] };
 
 /** As others reach it; who runs the server may see localhost. */
-export function linkTo(it, key) {
+function linkTo(it, key) {
 	const near = /^(localhost|127\.|\[::1)/.test(location.hostname) && server.addresses[0];
 	return `${near || location.origin}/#/room/${it.id}${key ? '?owner=' + key : ''}`;
 }
-export const qr = (link) => h('img.qr', { src: '/qr.svg?text=' + encodeURIComponent(link), alt: 'QR ' + link, onerror: (e) => e.target.remove() });
+const qr = (link) => h('img.qr', { src: '/qr.svg?text=' + encodeURIComponent(link), alt: 'QR ' + link, onerror: (e) => e.target.remove() });
 
-export const share = (it) => dialog('share', t('share'), qr(linkTo(it)), h('p.number', t('room', it.id)), copyable('link', t('share'), linkTo(it)));
+const wayIn = (it) => [qr(linkTo(it)), h('p.number', t('room', it.id))];
+export const share = (it) => dialog('share', t('share'), ...wayIn(it), copyable('share', linkTo(it)));
+
+export function board(it) {
+	const title = h('h1');
+	const said = h('div.said');
+	function update() {
+		fill(title, it.name);
+		fill(said, it.entries.filter((e) => e.text).slice(-SHOWN).map((e) =>
+			h('div.big', avatar(it.faces[e.sender]), h('div', h('bdi', e.name), h('div', { dir: 'auto' }, e.text)))));
+	}
+	const el = h('main.board', h('aside', title, wayIn(it), h('p', linkTo(it)), h('a', { href: '#/room/' + it.id }, t('close'))), said);
+	return { el, update, opened: update };
+}
 
 export function people(it) {
-	const rank = (m) => (m.owner ? 0 : m.online ? 1 : 2);
-	const all = [...it.members.values()].sort((a, b) => rank(a) - rank(b) || a.name.localeCompare(b.name));
-	dialog('people', t('here', ...it.count()), h('ul.people', all.map((m) => h('li', avatar(m.avatar),
-		h('div', h('bdi', m.name), h('small', [m.owner && t('owner'), t(m.online ? 'online1' : 'offline1'), millis(m.muted) > Date.now() && t('muted')].filter(Boolean).join(' · '))),
-		it.me.owner && sign('member', '⋯', m.name + ': ' + t('more'), () => member(it, m))))));
+	const rank = (m) => (m.owner ? 0 : m.online ? 1 : 2) + m.name;
+	const is = (m) => [m.owner && t('owner'), t(m.online ? 'online1' : 'offline1'), millis(m.muted) > Date.now() && t('muted')].filter(Boolean).join(' · ');
+	const list = h('ul.people');
+	const box = dialog('people', it.name, list);
+	box.live = () => {
+		const all = [...it.members.values()].sort((a, b) => rank(a).localeCompare(rank(b)));
+		renew(list, [it.me.owner, all.map((m) => m.name + is(m))], () => all.map((m) => h('li', avatar(m.avatar), h('div', h('bdi', m.name), h('small', is(m))),
+			it.me.owner && sign('member', '⋯', m.name + ': ' + t('more'), () => member(it, m)))));
+	};
+	box.live();
 }
 
 function member(it, m) {
 	const pupil = !m.owner;
-	const item = (when, name, act, fields, grave) => {
+	const item = (when, label, act, fields, grave) => {
 		const go = () => command(it, act, { user: m.id, ...fields });
-		return when && [name, t(name), grave ? () => sure(t(name) + ': ' + bidi(m.name), go) : go, grave];
+		return when && [label, grave ? () => sure(t(label) + ': ' + bidi(m.name), go) : go, grave];
 	};
 	menu(m.name, [
-		pupil && ['mute', t('mute'), () => mute(it, m)], item(m.muted, 'unmute', 'mute', { minutes: 0 }),
+		pupil && ['mute', () => mute(it, m)], item(m.muted, 'unmute', 'mute', { minutes: 0 }),
 		item(true, pupil ? 'appoint' : 'dismiss', 'appoint', { on: pupil }, true),
 		item(pupil, 'kick', 'kick', {}, true), item(pupil, 'keepOut', 'kick', { keepOut: true }, true), item(true, 'wipe', 'wipe', {}, true),
 	]);
 }
 
 function mute(it, m) {
-	const close = dialog('mute', t('mute') + ' ' + bidi(m.name), h('form.line', { onsubmit(e) {
-		e.preventDefault();
-		command(it, 'mute', { user: m.id, minutes: +e.target.elements[0].value });
-		close();
-	} }, field('minutes', t('minutes'), { type: 'number', min: 1, max: 10080, value: 5, required: true }), submit(t('yes'))));
+	const box = dialog('mute', t('mute') + ' ' + bidi(m.name), form('.line', ({ value }) => {
+		command(it, 'mute', { user: m.id, minutes: +value });
+		box.close();
+	}, field('minutes', 'minutes', { type: 'number', min: 1, max: 10080, value: 5, required: true }), submit(t('yes'))));
 }
 
 export function hands(it, el) {
 	const { owner } = it.me;
-	const sig = it.hands.join() + owner;
-	if (el.dataset.sig === sig) return;
-	el.dataset.sig = sig;
-	fill(el, it.hands.map((user, i) => {
-		const { name } = it.members.get(user) || { name: user };
-		return h('button.chip', { disabled: !owner, title: t('lower'), 'data-act': 'lower', onclick: () => command(it, 'lower', { user }) }, `✋ ${i + 1}. `, h('bdi', name));
-	}), owner && it.hands.length > 1 && button('lower-all', t('lower') + ' 1–' + it.hands.length, () => command(it, 'lower')));
+	const all = it.hands.map((user) => it.members.get(user) || { id: user, name: user });
+	renew(el, [owner, ...all.map(({ name }) => name)], () => [...all.map(({ id, name }, i) =>
+		h('button.chip', { disabled: !owner, title: t('lower'), 'data-act': 'lower', onclick: () => command(it, 'lower', { user: id }) }, `✋ ${i + 1}. `, h('bdi', name))), owner && it.hands.length > 1 && button('lower-all', t('lower') + ' 1–' + it.hands.length, () => command(it, 'lower'))]);
 }
 
+/** Nobody is told when another owner makes the link anew. */
+const LOOK_MS = 5000;
+
 export async function settings(it) {
-	const state = await command(it, 'state');
-	if (!state) return;
-	const form = (act, label, key, props) => h('form.line', { onsubmit(e) {
-		e.preventDefault();
-		command(it, act, { [key]: e.target.elements[0].value || null });
-	} }, field(act, label, props), submit(t('yes')));
-	const toggle = (act, on) => h('label.line', t(act), h('input#' + act, { type: 'checkbox', role: 'switch', checked: on, async onchange({ target }) {
+	let keptOut, next;
+	const key = () => store.known(it.id).key;
+
+	async function look() {
+		const ownerKey = key();
+		next = Date.now() + LOOK_MS;
+		const [state, { code }] = await Promise.all([ask('owner', { room: it.id, act: 'state' }), ownerKey ? ask('join', { room: it.id, ownerKey }) : {}]);
+		if (!state.code) ({ keptOut } = state);
+		if (code === 10 && key() === ownerKey) store.remember(it.id, { key: null });
+		return state;
+	}
+
+	const entry = (act, label, name) => form('.line', ({ value }) => command(it, act, { [name]: value || null }), field(act, label), submit(t('yes')));
+	const toggle = (act, is) => h('label.line', t(act), h('input#' + act, { type: 'checkbox', role: 'switch', checked: it.state[is], async onchange({ target }) {
 		if (!await command(it, act, { on: target.checked })) target.checked = !target.checked;
 	} }));
-	const link = h('div');
-	const show = (key) => {
-		if (key) store.remember(it.id, { key });
-		fill(link, key && [qr(linkTo(it, key)), copyable('owner-link', t('ownerHint'), linkTo(it, key))],
-			button('anew', t('anew'), () => sure(t('anew'), async () => show((await command(it, 'link')).ownerKey || key))));
+	const anew = async () => store.remember(it.id, { key: (await command(it, 'link')).ownerKey || key() });
+
+	const state = await look();
+	if (state.code) return toast(refusal(state));
+	const rename = entry('rename', 'roomName', 'name');
+	const body = h('div');
+	const box = dialog('settings', t('settings'), rename, entry('password', 'newPassword', 'password'), body);
+	box.live = () => {
+		const owner = key();
+		if (!it.me.owner) return box.close();
+		if (Date.now() > next) look();
+		rename.elements[0].defaultValue = it.name;
+		renew(body, [it.state.locked, it.state.quiet, keptOut.map(({ user }) => user), owner], () => [toggle('lock', 'locked'), toggle('quiet', 'quiet'),
+			...keptOut.map(({ user, name }) => button('allow', t('allow', bidi(name)), () => command(it, 'allow', { user }))),
+			h('p', t('export'), ['html', 'txt', 'csv', 'json'].flatMap((f) => [' ', button(f, f, () => download(it, f))])),
+			h('p', t('ownerHint')), owner && qr(linkTo(it, owner)), owner && copyable('ownerHint', linkTo(it, owner)),
+			button('anew', t('anew'), () => sure(t('anew'), anew)), button('close-room', t('closeRoom'), () => sure(t('closeRoom'), () => command(it, 'close')), 'danger')]);
 	};
-	show(store.known(it.id).key);
-	dialog('settings', t('settings'), form('rename', t('roomName'), 'name', { value: it.name }), form('password', t('newPassword'), 'password'),
-		toggle('lock', state.locked), toggle('quiet', state.quiet),
-		state.keptOut.map(({ user, name }) => button('allow', t('allow', bidi(name)), () => command(it, 'allow', { user }))),
-		h('p', t('export'), ['html', 'txt', 'csv', 'json'].flatMap((f) => [' ', button(f, f, () => download(it, f))])),
-		h('p', t('ownerHint')), link, button('close-room', t('closeRoom'), () => sure(t('closeRoom'), () => command(it, 'close')), 'danger'));
+	box.live();
 }
 
 async function download(it, format) {

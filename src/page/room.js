@@ -1,7 +1,7 @@
 // A room as this page knows it. Frames go in; no socket, no document.
 
+import { millis } from './i18n.js';
 import * as store from './store.js';
-import { millis } from './text.js';
 
 export const erased = (entry) => Object.assign(entry, { kind: 'deleted', text: '' });
 
@@ -9,16 +9,22 @@ export class Room {
 	constructor(id) {
 		/** member: 'yes', 'no', or why not any more: 'kicked', 'closed', 'gone'. '': not known yet. */
 		Object.assign(this, { id, name: store.known(id).name, member: '', members: new Map(), state: {}, hands: [], faces: {}, typing: new Map() });
-		this.seen = store.get('seen.' + id);
+		/** What is being written: {text, about, edit, under: what waits beneath}. */
+		this.draft = { text: '' };
 		/** Own messages not known to be stored, oldest first: {uuid, text, reply, sent, failed}. */
-		this.pending = store.all('out.').map(([uuid, item]) => ({ ...item, uuid })).filter((p) => p.room === id && p.by === store.by()).sort((a, b) => a.sent - b.sent);
+		this.pending = store.outbox().filter((p) => p.room === id && p.by === store.by()).sort((a, b) => a.sent - b.sent);
 		this.clear();
 	}
 
 	/** `entries`: by `seq`, without a gap from `low` on; `late`: changes of what is just being loaded;
 	 * `cursor`: the greatest `at` of a frame, never of an answer; at `goal` we are caught up. */
 	clear() {
-		Object.assign(this, { entries: [], bySeq: new Map(), byUuid: new Map(), late: [], cursor: 0, goal: 0, low: 0, loaded: false, more: true, gone: false, divider: null });
+		Object.assign(this, { entries: [], bySeq: new Map(), byUuid: new Map(), late: [], cursor: 0, goal: 0, low: 0, loaded: false, more: true, gone: false, divider: null, seen: store.get('seen.' + this.id) });
+	}
+
+	out() {
+		this.member = this.member === 'yes' ? 'gone' : this.member || 'no';
+		this.clear();
 	}
 
 	/** A frame of the order; answers its entry if that is new here. */
@@ -97,7 +103,7 @@ export class Room {
 
 	read() {
 		const { seq } = this.entries[this.entries.length - 1] || { seq: 0 };
-		if (this.seen === null || seq > this.seen) store.set('seen.' + this.id, this.seen = seq);
+		if (seq > this.seen) store.set('seen.' + this.id, this.seen = seq);
 	}
 
 	say(text, reply) {

@@ -21,10 +21,9 @@ export function set(key, value) {
 	}
 }
 
-export function all(start) {
+export function outbox() {
 	try {
-		const keys = Object.keys(localStorage).map((key) => key.slice(7)).filter((key) => key.startsWith(start));
-		return keys.map((key) => [key.slice(start.length), get(key)]);
+		return Object.keys(localStorage).filter((key) => key.startsWith('parlor.out.')).map((key) => get(key.slice(7)));
 	} catch {
 		return [];
 	}
@@ -35,10 +34,10 @@ export const watch = (changed) => addEventListener('storage', (e) => e.key && ch
 /** Whom the server knows: `{id, token}`. */
 export const me = () => get('me') || {};
 
-/** Whose words wait to be sent: another server, or another person on this device, has other ones. */
+/** Whose words wait to be sent: another person on this device has other ones. */
 export const by = () => (me().token || '').slice(0, 8);
 
-/** Rooms visited, the last one first: `{id, name, key}`, with an owner's key. */
+/** Rooms visited, the last one first: `{id, roomId, name, key}`; another database has another at that `id`. */
 export const rooms = () => get('rooms') || [];
 export const known = (id) => rooms().find((room) => room.id === id) || { id };
 
@@ -46,8 +45,14 @@ export function remember(id, fields) {
 	set('rooms', [{ ...known(id), ...fields }, ...rooms().filter((room) => room.id !== id)].slice(0, 12));
 }
 
-/** A uuid v4; on plain http there is no `crypto.randomUUID`. */
-export function uuid() {
-	const hex = (n) => Array.from(crypto.getRandomValues(new Uint8Array(n)), (b) => (b + 256).toString(16).slice(1)).join('');
-	return `${hex(4)}-${hex(2)}-4${hex(2).slice(1)}-a${hex(2).slice(1)}-${hex(6)}`;
+/** Drops what can never be sent: of whom this device is no longer, or to the room `id`. */
+export const sweep = (id) => outbox().forEach((p) => (p.by !== by() || p.room === id) && set('out.' + p.uuid, null));
+
+export function forget(id) {
+	set('rooms', rooms().filter((room) => room.id !== id));
+	set('seen.' + id, null);
+	sweep(id);
 }
+
+/** A uuid v4; on plain http there is no `crypto.randomUUID`. */
+export const uuid = () => 'xxxxxxxx-xxxx-4xxx-axxx-xxxxxxxxxxxx'.replace(/x/g, () => (crypto.getRandomValues(new Uint8Array(1))[0] % 16).toString(16));

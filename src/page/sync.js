@@ -24,22 +24,24 @@ net.changed = () => {
 
 net.resume = () => Object.fromEntries([...rooms.values()].filter((it) => it.loaded).map((it) => [it.id, it.cursor]));
 
-net.ended = () => rooms.forEach((it) => {
-	it.member = it.member === 'yes' ? 'gone' : it.member || 'no';
-	it.pending = [];
-	it.clear();
-});
+net.ended = () => {
+	store.sweep();
+	rooms.forEach((it) => {
+		it.pending = [];
+		it.out();
+	});
+};
 
 net.heard = (frame) => {
 	const { type, user } = frame;
 	if (type === 'send') return answered(frame);
-	const it = rooms.get(frame.room || (frame.data || {}).room);
+	const it = rooms.get(frame.room ?? frame.data?.room);
 	if (!it) return;
 	let entry;
 	if (type === 'presence') it.presence(frame);
 	else if (type === 'hands') it.hands = frame.users;
 	else if (type === 'typing') {
-		clearTimeout((it.typing.get(user.id) || {}).timer);
+		clearTimeout(it.typing.get(user.id)?.timer);
 		it.typing.set(user.id, { ...user, timer: setTimeout(() => it.typing.delete(user.id) && changed(it), TYPING_MS) });
 	} else if (type === 'kicked' || type === 'closed') {
 		it.clear();
@@ -55,11 +57,8 @@ net.heard = (frame) => {
 net.greeted = (frame, renewed) => rooms.forEach((it) => {
 	const told = frame.rooms.find((r) => r.id === it.id);
 	const { loaded } = it;
-	if (!told || !told.complete || renewed) it.clear();
-	if (!told) {
-		it.member = it.member === 'yes' ? 'gone' : it.member || 'no';
-		return;
-	}
+	if (!told?.complete || renewed) it.clear();
+	if (!told) return it.out();
 	learn(it, told);
 	it.member = 'yes';
 	it.goal = told.at;
@@ -100,7 +99,7 @@ async function members(it) {
 	const { code, data, state } = await ask('members', { room: it.id });
 	if (code) return;
 	it.setMembers(data);
-	learn(it, state || {});
+	learn(it, state);
 	store.remember(it.id, { name: it.name });
 	changed(it);
 }
@@ -121,12 +120,11 @@ function pump() {
 }
 
 function answered(frame) {
-	if (!flying || flying.item.uuid !== frame.uuid) return;
+	if (flying?.item.uuid !== frame.uuid) return;
 	const { it, item } = flying;
 	flying = null;
 	if (!frame.code) it.stored(frame);
 	else if (frame.code === 7 || frame.code === 9) {
-		// Again, with the same uuid.
 		const wait = 1000 * (frame.retryAfter || 1);
 		pause = Date.now() + wait;
 		setTimeout(pump, wait + 20);
@@ -148,7 +146,7 @@ export function say(it, text, reply, failed) {
 
 // Another tab has sent a message, or given it up.
 store.watch((key, gone) => gone && rooms.forEach((it) => {
-	it.pending = it.pending.filter((p) => key !== 'out.' + p.uuid || (flying && flying.item === p));
+	it.pending = it.pending.filter((p) => key !== 'out.' + p.uuid || flying?.item === p);
 	changed(it);
 }));
 
@@ -173,19 +171,24 @@ export async function enter(path, body) {
 		store.set('me', null);
 		return enter(path, body);
 	}
+	if (answer.code === 'room_not_found') store.forget(body.roomId);
 	if (!answer.success) return answer;
-	const { user, room, token, ownerKey = body.ownerKey } = answer.data;
+	const { user, room: { id, roomId, roomName }, token, ownerKey = body.ownerKey } = answer.data;
 	store.set('me', { id: user.id, token });
 	store.set('name', user.userName);
-	store.remember(room.id, { name: room.roomName, ...(ownerKey && { key: ownerKey }) });
-	return { ok: true, id: room.id };
+	if (store.known(id).roomId !== roomId) {
+		store.forget(id);
+		rooms.delete(id);
+	}
+	store.remember(id, { roomId, name: roomName, ...(ownerKey && { key: ownerKey }) });
+	return { id };
 }
 
 export async function leave(it) {
 	const answer = await ask('leave', { room: it.id });
-	if (answer.code) return answer;
-	it.pending.forEach((p) => it.settle(p.uuid));
-	rooms.delete(it.id);
-	store.set('rooms', store.rooms().filter((room) => room.id !== it.id));
+	if (!answer.code) {
+		rooms.delete(it.id);
+		store.forget(it.id);
+	}
 	return answer;
 }

@@ -101,4 +101,9 @@ promise('search finds an old message, and leads to it', [...NO_LIMITS, '--durabi
 	await teacher.dialog.getByRole('textbox').fill('haystack');
 	await teacher.dialog.getByRole('textbox').press('Enter');
 	await teacher.page.getByRole('status').getByText('Nothing found').waitFor();
+	// Without the server nobody knows.
+	world.expect(/WebSocket connection to .* failed/, /net::ERR_/);
+	await world.server.kill();
+	await teacher.dialog.getByRole('textbox').press('Enter');
+	await teacher.page.getByRole('status').getByText('The server does not answer.').waitFor();
 });

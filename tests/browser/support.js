@@ -6,7 +6,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
@@ -75,6 +75,12 @@ class Server {
 		}));
 		this.out = out;
 		this.port = Number(out.match(/^HTTP +http:\/\/127\.0\.0\.1:(\d+)\//m)[1]);
+	}
+
+	/** On the same port, with a database that knows nothing. */
+	async startAnew() {
+		for (const file of readdirSync(this.dir)) rmSync(join(this.dir, file), { recursive: true });
+		await this.start();
 	}
 
 	async kill(signal = 'SIGKILL') {
@@ -147,12 +153,17 @@ export class World {
 
 	async person(options = {}) {
 		const context = await this.browser.newContext({ locale: 'en-GB', reducedMotion: 'reduce', timezoneId: 'Europe/Berlin', ...LAPTOP, ...options });
+		await context.addInitScript(() => addEventListener('securitypolicyviolation', (e) => console.error('forbidden by policy:', e.blockedURI, e.violatedDirective)));
+		return this.tab(context);
+	}
+
+	/** Another tab of the same browser, with what that remembers. */
+	async tab(context) {
 		const page = await context.newPage();
 		page.setDefaultTimeout(WITHIN);
 		const note = (kind, text) => this.noise.push(`${kind}: ${text}`);
-		await context.addInitScript(() => addEventListener('securitypolicyviolation', (e) => console.error('forbidden by policy:', e.blockedURI, e.violatedDirective)));
 		const foreign = (url) => /^(blob|data|about):/.test(url) || this.allowed.has(new URL(url).origin) || note('request to elsewhere', url);
-		context.on('request', (request) => foreign(request.url()));
+		page.on('request', (request) => foreign(request.url()));
 		page.on('websocket', (socket) => foreign(socket.url()));
 		page.on('console', (m) => ['error', 'warning'].includes(m.type()) && note('console ' + m.type(), `${m.text()} ${m.location().url}`));
 		page.on('pageerror', (error) => note('exception', error.stack));

@@ -3,6 +3,14 @@
 import assert from 'node:assert/strict';
 import { PHONE, promise } from './support.js';
 
+/** What one can do with a message. */
+async function act(who, text, name) {
+	const row = who.rows.filter({ hasText: text }).last();
+	await row.hover();
+	await who.press('More', row);
+	if (name) await who.press(name, who.dialog);
+}
+
 promise('three people in one room read each other in one order', async (world) => {
 	const anna = await world.teacher('Anna');
 	const [ben, cleo] = await Promise.all([world.pupil(anna, 'Ben', PHONE), world.pupil(anna, 'Cleo')]);
@@ -65,12 +73,6 @@ promise('one can answer with a quotation, edit and delete what is one\'s own, an
 	const ben = await world.pupil(anna, 'Ben');
 	await anna.says('What is two and two?');
 	await ben.sees('What is two and two?');
-	const act = async (who, text, name) => {
-		const row = who.rows.filter({ hasText: text }).last();
-		await row.hover();
-		await who.press('More', row);
-		if (name) await who.press(name, who.dialog);
-	};
 	await act(ben, 'What is two', 'Reply');
 	await ben.says('Fiev');
 	await anna.log.locator('.quote', { hasText: 'What is two and two?' }).waitFor();
@@ -130,4 +132,84 @@ promise('a text that is too long is told before it is sent, and is not lost', as
 	assert.equal((await anna.text.inputValue()).length, 4001);
 	await anna.types('😀'.repeat(4000));
 	await anna.until(() => document.querySelectorAll('.own[data-state=sent]').length === 1);
+});
+
+promise('a draft stays while the language, the screen or the message under the cursor changes', async (world) => {
+	const anna = await world.teacher('Anna');
+	await anna.says('mine');
+	await anna.text.fill('half a thought');
+	await anna.choose('中文');
+	await anna.page.getByRole('button', { name: '邀请' }).waitFor();
+	assert.equal(await anna.text.inputValue(), 'half a thought');
+	await anna.page.locator('[data-act=more]').click();
+	await anna.page.locator('[data-act=language]').click();
+	await anna.page.getByRole('button', { name: 'Invite' }).waitFor();
+	await anna.choose('Board for the wall');
+	await anna.page.getByRole('link', { name: 'Close' }).click();
+	assert.equal(await anna.text.inputValue(), 'half a thought');
+	// An edit lies over it, and so does an answer in it.
+	await act(anna, 'mine', 'Reply');
+	assert.equal(await anna.text.inputValue(), 'half a thought');
+	await act(anna, 'mine', 'Edit');
+	assert.equal(await anna.text.inputValue(), 'mine');
+	await anna.types('mine, better');
+	await anna.sees('mine, better');
+	await anna.until(() => document.querySelector('#text').value === 'half a thought');
+	await anna.text.press('Enter');
+	await anna.sees('half a thought');
+	await anna.log.locator('.quote', { hasText: 'mine' }).waitFor();
+	assert.equal(await anna.text.inputValue(), '');
+});
+
+promise('an edit that fails loses nothing of what was typed', async (world) => {
+	world.expect(/WebSocket connection to .* failed/, /net::ERR_/);
+	const anna = await world.teacher('Anna');
+	const ben = await world.pupil(anna, 'Ben', { base: world.lineBase });
+	await ben.says('first text');
+	await anna.sees('first text');
+	world.line.become('cut');
+	await ben.barIs('waiting');
+	await act(ben, 'first text', 'Edit');
+	await ben.types('second text');
+	await ben.page.getByText('The server does not answer.').waitFor();
+	assert.equal(await ben.text.inputValue(), 'second text');
+	world.line.become('open');
+	await ben.bar.getByRole('button').click();
+	await ben.barIs('online');
+	await ben.text.press('Enter');
+	await anna.sees('second text');
+	assert.equal(await ben.own.count(), 1, 'an edit, no other message');
+	// Refused: it was deleted meanwhile.
+	await act(ben, 'second text', 'Edit');
+	await act(anna, 'second text', 'Delete');
+	await anna.press('OK', anna.dialog);
+	await ben.log.getByText('1 deleted').waitFor();
+	await ben.types('third text');
+	await ben.page.locator('#toast').filter({ hasText: /\S/ }).waitFor();
+	assert.equal(await ben.text.inputValue(), 'third text');
+	assert.deepEqual(await anna.messages(), []);
+});
+
+promise('what is refused is said in the language of the page', async (world) => {
+	const anna = await world.teacher('Anna', 'Physics', { locale: 'zh-CN' });
+	const toast = anna.page.locator('#toast');
+	await anna.page.locator('[data-act=more]').click();
+	await anna.page.locator('[data-act=settings]').click();
+	await anna.page.locator('#rename').fill('x'.repeat(65));
+	await anna.page.locator('#rename').press('Enter');
+	await toast.getByText('内容无效。').waitFor();
+	await anna.page.keyboard.press('Escape');
+	await anna.says('first text');
+	await anna.rows.locator('[data-act=actions]').click();
+	// Another tab deletes it before the edit is sent.
+	const other = await world.tab(anna.page.context());
+	await other.page.goto(anna.page.url());
+	await other.sees('first text');
+	await anna.page.locator('[data-act=edit]').click();
+	await other.rows.locator('[data-act=actions]').click();
+	await other.page.locator('[data-act=delete]').click();
+	await other.page.locator('[data-act=yes]').click();
+	await anna.log.getByText('已删除 1 条').waitFor();
+	await anna.types('second text');
+	await toast.getByText('它已不存在。').waitFor();
 });

@@ -29,7 +29,8 @@ async function settings(teacher) {
 }
 
 const escape = (who) => who.page.keyboard.press('Escape');
-const canWrite = (who, is) => who.until((is) => document.querySelector('#text').disabled === !is, is);
+/** Why one may not write is said beside the field; the field itself stays, with the focus and what is in it. */
+const canWrite = (who, is) => who.until((is) => document.querySelector('#text').readOnly === !is && is === !document.querySelector('#why').textContent, is);
 
 promise('the teacher renames, sets and removes a password, locks, and asks for quiet; everyone is told', async (world) => {
 	world.expect(REFUSED);
@@ -44,8 +45,8 @@ promise('the teacher renames, sets and removes a password, locks, and asks for q
 	await box.getByRole('switch', { name: /^Quiet/ }).check();
 	await ben.sees('quiet, only owners write');
 	await canWrite(ben, false);
-	assert.equal(await ben.text.getAttribute('placeholder'), 'Quiet: only owners write');
-	assert.equal(await teacher.text.isDisabled(), false);
+	await ben.page.getByRole('status').getByText('Quiet: only owners write').waitFor();
+	await canWrite(teacher, true);
 	await box.getByRole('switch', { name: /^Quiet/ }).uncheck();
 	await canWrite(ben, true);
 
@@ -99,8 +100,8 @@ promise('the teacher mutes for a time, deletes any message, and all of one perso
 	await teacher.page.getByRole('dialog').waitFor({ state: 'detached' });
 	await cleo.sees(/muted ⁨Ben/);
 	await canWrite(ben, false);
-	assert.match(await ben.text.getAttribute('placeholder'), /^You are muted until \d\d:\d\d$/);
-	assert.equal(await cleo.text.isDisabled(), false);
+	await ben.page.getByRole('status').getByText(/^You are muted until \d\d:\d\d$/).waitFor();
+	await canWrite(cleo, true);
 	await toMember(teacher, 'Ben', 'Let write again');
 	await canWrite(ben, true);
 
@@ -151,7 +152,7 @@ promise('what one person wrote and could not send is sent for nobody else on tha
 	const [teacher, ben] = await classroom(world, 'Ben');
 	await ben.page.evaluate((room) => {
 		const uuid = '67e55044-10b1-426f-9247-bb680e5fe0c8';
-		localStorage['parlor.out.' + uuid] = JSON.stringify({ text: 'secret words', sent: Date.now(), room, by: 'somebody' });
+		localStorage['parlor.out.' + uuid] = JSON.stringify({ uuid, text: 'secret words', sent: Date.now(), room, by: 'somebody' });
 	}, teacher.room());
 	await ben.page.reload();
 	await ben.types('my own');
@@ -192,12 +193,90 @@ promise('another owner is named and dismissed, and the owner link makes one unti
 	assert.equal(await thief.text.count(), 0);
 });
 
+promise('what owners see follows what another owner does, and a link that was made void is shown no more', async (world) => {
+	const [teacher, ben, cleo] = await classroom(world, 'Ben', 'Cleo');
+	await toMember(teacher, 'Ben', 'Make an owner', true);
+	await ben.sees('is now an owner');
+	const box = await settings(teacher);
+	const link = box.getByLabel(/^Owner link/);
+	assert.match(await link.inputValue(), /owner=/);
+	await box.getByLabel(/^New password/).fill('half a pass');
+	const his = await settings(ben);
+	await his.getByRole('switch', { name: /^Locked/ }).check();
+	await his.getByLabel('Name of the room').fill('Chemistry');
+	await his.getByLabel('Name of the room').press('Enter');
+	await ben.press('New owner link; the old one is void', his);
+	await ben.press('OK', ben.dialog);
+	await link.waitFor({ state: 'detached' });
+	await eventually('it is locked', () => box.getByRole('switch', { name: /^Locked/ }).isChecked());
+	assert.equal(await box.getByLabel('Name of the room').inputValue(), 'Chemistry');
+	assert.equal(await box.getByLabel(/^New password/).inputValue(), 'half a pass', 'what is being typed stays');
+	assert.match(await his.getByLabel(/^Owner link/).inputValue(), /owner=/);
+	await escape(ben);
+	await toMember(ben, 'Cleo', 'Take out and keep out', true);
+	await box.getByRole('button', { name: 'Let ⁨Cleo⁩ in again' }).waitFor();
+	await cleo.page.getByText('You were taken out of this room.').waitFor();
+	await escape(teacher);
+	await settings(teacher);
+	assert.equal(await link.count(), 0);
+
+	// Who is no owner any more has no settings, either.
+	await escape(teacher);
+	await settings(ben);
+	await toMember(teacher, 'Ben', 'No longer an owner', true);
+	await ben.page.getByRole('dialog').waitFor({ state: 'detached' });
+});
+
+promise('the list of who is there follows while it is open, and the focus stays in it', async (world) => {
+	const [teacher, ben] = await classroom(world, 'Ben');
+	await teacher.page.locator('.title').click();
+	const more = teacher.dialog.getByRole('button', { name: 'Ben: More' });
+	await more.focus();
+	await world.pupil(teacher, 'Cleo', PHONE);
+	await teacher.dialog.getByText('Cleo').waitFor();
+	assert.equal(await teacher.page.evaluate(() => Boolean(document.activeElement.closest('[role=dialog] button'))), true);
+	await more.click();
+	await teacher.press('Mute', teacher.dialog);
+	await teacher.press('OK', teacher.dialog);
+	await teacher.dialog.getByText('here · muted').waitFor();
+	await ben.choose('Leave the room');
+	await ben.press('OK', ben.dialog);
+	await teacher.dialog.getByText('Ben').waitFor({ state: 'detached' });
+});
+
+promise('quiet and mute take neither the focus nor what was typed, and say why', async (world) => {
+	const [teacher, ben] = await classroom(world, 'Ben');
+	await ben.text.pressSequentially('half a sen');
+	const box = await settings(teacher);
+	await box.getByRole('switch', { name: /^Quiet/ }).check();
+	await canWrite(ben, false);
+	const field = () => ben.page.evaluate(() => {
+		const { activeElement: el } = document;
+		return [el.id, el.value, el.getAttribute('aria-disabled'), document.getElementById(el.getAttribute('aria-describedby')).textContent];
+	});
+	assert.deepEqual(await field(), ['text', 'half a sen', 'true', 'Quiet: only owners write']);
+	await ben.isAccessible('a quiet room');
+	await ben.page.locator('.send').click();
+	await ben.text.press('Enter');
+	await box.getByRole('switch', { name: /^Quiet/ }).uncheck();
+	await canWrite(ben, true);
+	await ben.text.focus();
+	assert.deepEqual(await field(), ['text', 'half a sen', 'false', '']);
+	assert.equal(await teacher.rows.count(), 0, 'nothing was sent meanwhile');
+	await ben.text.pressSequentially('tence');
+	await ben.page.locator('.send').click();
+	await teacher.sees('half a sentence');
+});
+
 promise('hands go up in an order, and the teacher lowers them', async (world) => {
 	const [teacher, ben, cleo] = await classroom(world, 'Ben', 'Cleo');
 	await ben.press('Raise hand');
 	await teacher.page.getByRole('button', { name: '✋ 1. Ben' }).waitFor();
 	await cleo.press('Raise hand');
 	await teacher.page.getByRole('button', { name: '✋ 2. Cleo' }).waitFor();
+	// They stand in line with the messages, however wide the screen is.
+	const left = (selector) => teacher.page.locator(selector).first().evaluate((el) => el.getBoundingClientRect().left);
+	assert.equal(await left('.chip'), await left('form.line'));
 	// A pupil sees the order and lowers nobody's but its own.
 	await ben.page.getByRole('button', { name: '✋ 2. Cleo' }).waitFor();
 	assert.equal(await ben.page.getByRole('button', { name: '✋ 2. Cleo' }).isDisabled(), true);
