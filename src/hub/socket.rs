@@ -344,24 +344,35 @@ impl Socket {
         self.end(&mut self.out(), why);
     }
 
+    /// The same, where the client closes: `answer` is the Close frame that it is to get.
+    pub fn take_leave(&self, answer: Bytes) {
+        self.part(&mut self.out(), answer);
+    }
+
     fn end(&self, out: &mut Out, why: Close) {
+        if self.part(out, why.frame()) {
+            log::debug!("closing {}: {why:?}", self.name);
+        }
+    }
+
+    /// False if it is closed already.
+    fn part(&self, out: &mut Out, farewell: Bytes) -> bool {
         let line = std::mem::replace(&mut out.line, Line::Closed);
         match line {
-            Line::Closed => return,
+            Line::Closed => return false,
             // The writer thread says it, between two chunks.
             Line::Queued(_) => {
-                out.farewell = Some(why.frame());
+                out.farewell = Some(farewell);
                 out.parting = Some(Instant::now());
             }
             Line::Held(_) | Line::Direct => {
-                let frame = why.frame();
-                let _ = self.send_now(&frame);
+                let _ = self.send_now(&farewell);
                 let _ = self.stream.shutdown(Shutdown::Write);
                 out.closed = Some(Instant::now());
             }
         }
         self.quiet.notify_all();
-        log::debug!("closing {}: {why:?}", self.name);
+        true
     }
 
     /// The client is gone: nothing more is written, and the reading thread wakes.

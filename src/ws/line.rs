@@ -28,6 +28,9 @@ const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(10);
 /// After our Close frame for a client that broke the protocol: to read why, before the reset.
 const LINGER: Duration = Duration::from_secs(1);
 
+/// The opcode of a Close frame (RFC 6455, 5.5.1).
+const CLOSE: u8 = 8;
+
 /// Who talks over a WebSocket.
 pub trait Talk {
     /// What is to be done before the next reading, and whether that may wait for the client.
@@ -210,10 +213,16 @@ impl Read for Pipe {
 }
 
 impl Write for Pipe {
-    /// tungstenite writes whole frames (its write buffer is 0).
-    fn write(&mut self, frames: &[u8]) -> io::Result<usize> {
-        self.socket.push(&Bytes::copy_from_slice(frames));
-        Ok(frames.len())
+    /// tungstenite writes whole frames (its write buffer is 0), one at a time: Pongs, and the answer
+    /// to a client's Close frame, after which nothing may leave.
+    fn write(&mut self, frame: &[u8]) -> io::Result<usize> {
+        let closes = frame.first().is_some_and(|first| first & 15 == CLOSE);
+        let bytes = Bytes::copy_from_slice(frame);
+        match closes {
+            true => self.socket.take_leave(bytes),
+            false => self.socket.push(&bytes),
+        }
+        Ok(frame.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -1,7 +1,11 @@
 //! Frames below the protocol: what is broken is answered with a Close frame that says why.
 
-use crate::support::{Guest, Server, Ws, create};
+use crate::support::{DEADLINE, Guest, Server, Ws, create, join};
 use serde_json::json;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use tungstenite::Message;
 use tungstenite::protocol::CloseFrame;
 
@@ -140,4 +144,75 @@ fn a_broken_frame_costs_only_its_own_socket() {
     broken.send_raw(&masked(0x83, b"{}"));
     assert_eq!(broken.closed(), 1002);
     other.say(ada.room, "still here");
+}
+
+/// The opcodes of a server's whole frames.
+fn opcodes(mut bytes: &[u8]) -> Vec<u8> {
+    let mut found = vec![];
+    while let [first, length, rest @ ..] = bytes {
+        let (length, rest) = match length {
+            126 => (
+                usize::from(u16::from_be_bytes([rest[0], rest[1]])),
+                &rest[2..],
+            ),
+            short => (usize::from(*short), rest),
+        };
+        found.push(first & 0x0f);
+        bytes = &rest[length..];
+    }
+    found
+}
+
+#[test]
+fn nothing_leaves_after_the_close_frame_that_answers_a_clients() {
+    const ROUNDS: usize = 150;
+    let server = Server::start(&["--data", "none", "--user-rate", "0", "--room-rate", "0"]);
+    let ada = create(&server.client(), json!({}));
+    let bob = join(&server.client(), &ada.room_id);
+    /// Also when an assertion failed.
+    struct Over<'a>(&'a AtomicBool);
+    impl Drop for Over<'_> {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut ws = server.login(&ada.token);
+            while !over.load(Ordering::Relaxed) {
+                for _ in 0..8 {
+                    ws.begin_say(1, "on and on");
+                }
+                for _ in 0..8 {
+                    ws.recv();
+                }
+            }
+        });
+        let _over = Over(&over);
+        for _ in 0..ROUNDS {
+            let mut client = TcpStream::connect(server.ws).expect("a connection");
+            client.set_read_timeout(Some(DEADLINE)).expect("a timeout");
+            let handshake = "GET /ws HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+            let auth = json!({"type":"auth","token":bob.token}).to_string();
+            let hello = [handshake.as_bytes(), &masked(0x81, auth.as_bytes())].concat();
+            client.write_all(&hello).expect("sent");
+            let (mut heard, mut some) = (vec![], [0; 4096]);
+            while !String::from_utf8_lossy(&heard).contains("\"recv\"") {
+                let n = client.read(&mut some).expect("a frame in time");
+                assert_ne!(n, 0, "closed: {}", String::from_utf8_lossy(&heard));
+                heard.extend_from_slice(&some[..n]);
+            }
+            client
+                .write_all(&masked(0x88, &1000_u16.to_be_bytes()))
+                .expect("sent");
+            client.read_to_end(&mut heard).expect("its end in time");
+            let head = heard.windows(4).position(|w| w == b"\r\n\r\n");
+            let frames = opcodes(&heard[head.expect("a head") + 4..]);
+            let closing = frames.iter().position(|opcode| *opcode == 8);
+            let closing = closing.expect("a Close frame");
+            assert_eq!(frames[closing..], [8], "frames after the Close frame");
+        }
+    });
 }
