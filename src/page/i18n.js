@@ -88,7 +88,7 @@ locked+|{0} locked the room|{0} 锁定了房间
 locked-|{0} unlocked the room|{0} 解锁了房间
 quiet+|{0}: quiet, only owners write|{0} 开启了安静：仅房主可发言
 quiet-|{0}: everyone can write|{0} 结束了安静：大家可以发言
-muted+|{0} muted {1} until {2}|{0} 将 {1} 禁言至 {2}
+muted+|{1} is muted until {2}|{1} 被禁言至 {2}
 muted-|{0} lets {1} write again|{0} 解除了 {1} 的禁言
 kicked+|{0} took {1} out|{0} 将 {1} 移出了房间
 allowed+|{0} lets {1} in again|{0} 允许 {1} 再次加入
