@@ -4,7 +4,7 @@ mod support;
 
 use rusqlite::{Connection, OpenFlags};
 use serde_json::{Value, json};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use support::{Guest, Server, create, join_as, until};
 
 const DAY: i64 = 24 * 3600 * 1_000_000_000;
@@ -131,4 +131,49 @@ fn the_end_of_a_room_is_the_end_of_its_attendance_and_of_no_others() {
     }
     close(&other);
     until("nobody was anywhere", || stays(&server, &users) == [0; 6]);
+}
+
+#[test]
+fn the_end_of_a_room_that_saw_much_coming_and_going_keeps_nobody_waiting() {
+    const COMINGS: i64 = 20_000;
+    let mut server = Server::start(&[]);
+    let http = server.client();
+    let one = create(&http, json!({"listed":true}));
+    let other = create(&http, json!({"listed":true}));
+    let eve = join_as(&http, json!({"roomId":one.room_id,"userName":"Eve"}));
+    let elsewhere = json!({"roomId":other.room_id});
+    http.bearer(&eve.token).post("/room/join", elsewhere).data();
+    server.stop();
+    was_there(&server, eve.id, 1, now() - DAY);
+    let db = database(&server);
+    let tx = db.unchecked_transaction().expect("a transaction");
+    for at in 100..100 + COMINGS {
+        let sql = "INSERT INTO entries (room, at, kind, sender, name, sent, body)
+                   SELECT room, ?1, 2 + ?1 % 2, sender, name, sent, body FROM entries
+                   WHERE sender = ?2 AND room = ?3 LIMIT 1";
+        tx.execute(sql, [at, eve.id as i64, one.room as i64])
+            .expect("a row");
+    }
+    tx.commit().expect("a commit");
+    drop(db);
+    server.restart();
+    let (one, other) = (one.via(&server.client()), other.via(&server.client()));
+    close(&one);
+    let entries = || -> i64 {
+        let sql = "SELECT count(*) FROM entries WHERE sender = ?1 AND room = ?2";
+        let of = [eve.id as i64, one.room as i64];
+        let counted = database(&server).query_row(sql, of, |row| row.get(0));
+        counted.expect("a count")
+    };
+    until("the room is cleared", || {
+        let begun = Instant::now();
+        other.say("and I?");
+        assert!(
+            begun.elapsed() < Duration::from_millis(500),
+            "{:?}",
+            begun.elapsed()
+        );
+        entries() == 0
+    });
+    assert!(stays(&server, &[eve.id])[0] > 0, "she is elsewhere, too");
 }

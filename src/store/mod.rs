@@ -13,6 +13,7 @@ mod write;
 pub use read::{Readers, Span};
 pub use write::{Checkpointer, Copying};
 
+use std::collections::HashSet;
 use std::fs::{File, TryLockError};
 use std::net::IpAddr;
 use std::os::unix::fs::MetadataExt;
@@ -81,6 +82,8 @@ pub struct Store {
     /// None: memory. Dropped after `db`: closing any descriptor of the file earlier would drop
     /// SQLite's own POSIX locks on it.
     file: Option<Locked>,
+    /// The ended room that is being cleared, and those whose stays are not to go with it.
+    kept_of: (i64, HashSet<i64>),
 }
 
 /// The database's file: its lock against a second parlor, and where it is to be.
@@ -242,7 +245,11 @@ impl Opened {
                 0 => create(&db)?,
                 version => migrate::migrate(&db, version)?,
             }
-            let mut store = Store { db, file: lock };
+            let mut store = Store {
+                db,
+                file: lock,
+                kept_of: Default::default(),
+            };
             let epoch = store.begin(durability, new_epoch)?;
             store.file.iter_mut().for_each(Locked::note_log);
             // Until here with full durability: the mark must not be lost.

@@ -1,5 +1,7 @@
 //! Events into rows, one transaction a batch; and what keeps the file in shape.
 
+use std::collections::HashSet;
+
 use rusqlite::{Connection, OptionalExtension, params};
 use uuid::Uuid;
 
@@ -316,10 +318,14 @@ impl Store {
         let found = ended.query_row([], |row| row.get::<_, i64>(0)).optional()?;
         drop(ended);
         let Some(room) = found else { return Ok(false) };
+        // Before the entries, by which they are found.
+        let stays_of = self.next_to_forget(room, rows)?;
         self.within(|store| {
-            // Before the entries, by which it is found.
-            if store.forget_stays_of(room, rows)? > 0 {
-                return Ok(());
+            if let Some(user) = stays_of {
+                let sql = "DELETE FROM presence WHERE user = ?1 AND came IN
+                             (SELECT p.came FROM presence p JOIN users u ON u.no = p.user
+                              WHERE p.user = ?1 AND (p.went IS NOT NULL OR u.gone) LIMIT ?2)";
+                return store.run(sql, [user, rows as i64]).map(|_| ());
             }
             let sql = "DELETE FROM entries WHERE room = ?1 AND at <= (SELECT max(at) FROM
                          (SELECT at FROM entries WHERE room = ?1 ORDER BY at LIMIT ?2))";
@@ -331,27 +337,39 @@ impl Store {
         Ok(true)
     }
 
-    /// Deletes at most `rows` stays of one who came or left within the first `rows` entries of an
-    /// ended room, and is in no other room's attendance. How many.
-    fn forget_stays_of(&self, room: i64, rows: usize) -> rusqlite::Result<usize> {
-        // Who is there goes on being there: that stay has no end yet.
-        let of_nobody = "SELECT u.no FROM
-              (SELECT sender, kind FROM entries WHERE room = ?1 ORDER BY at LIMIT ?2) e
-            JOIN users u ON u.no = e.sender WHERE e.kind IN (2, 3)
-              AND EXISTS (SELECT 1 FROM presence p
-                WHERE p.user = u.no AND (p.went IS NOT NULL OR u.gone))
-              AND NOT EXISTS (SELECT 1 FROM entries o JOIN rooms r ON r.no = o.room
-                WHERE o.sender = u.no AND o.kind IN (2, 3) AND r.ended IS NULL)
-            LIMIT 1";
-        let mut find = self.db.prepare_cached(of_nobody)?;
-        let found = find.query_row([room, rows as i64], |row| row.get::<_, i64>(0));
-        let Some(user) = found.optional()? else {
-            return Ok(0);
-        };
-        let sql = "DELETE FROM presence WHERE user = ?1 AND came IN
-                     (SELECT p.came FROM presence p JOIN users u ON u.no = p.user
-                      WHERE p.user = ?1 AND (p.went IS NOT NULL OR u.gone) LIMIT ?2)";
-        self.run(sql, [user, rows as i64])
+    /// Of those who came or left within the first `rows` entries of an ended room, one whose stays
+    /// are in no other room's attendance. Who was looked at once is not looked at again.
+    fn next_to_forget(&mut self, room: i64, rows: usize) -> rusqlite::Result<Option<i64>> {
+        if self.kept_of.0 != room {
+            self.kept_of = (room, HashSet::new());
+        }
+        let seen = "SELECT DISTINCT sender FROM
+                      (SELECT sender, kind FROM entries WHERE room = ?1 ORDER BY at LIMIT ?2)
+                    WHERE kind IN (2, 3)";
+        // Who is there goes on being there: that stay has no end yet. One step for each room that
+        // somebody was in, however often: the index has the rooms of a sender in their order.
+        let has_some = "SELECT EXISTS (SELECT 1 FROM presence p JOIN users u ON u.no = p.user
+              WHERE u.no = ?1 AND (p.went IS NOT NULL OR u.gone))
+            AND NOT EXISTS (WITH RECURSIVE been (room) AS (
+                SELECT min(room) FROM entries WHERE sender = ?1 AND kind IN (2, 3)
+              UNION ALL
+                SELECT (SELECT min(e.room) FROM entries e
+                  WHERE e.sender = ?1 AND e.kind IN (2, 3) AND e.room > been.room)
+                FROM been WHERE been.room IS NOT NULL)
+              SELECT 1 FROM been JOIN rooms r ON r.no = been.room WHERE r.ended IS NULL)";
+        let mut seen = self.db.prepare_cached(seen)?;
+        let mut has_some = self.db.prepare_cached(has_some)?;
+        for user in seen.query_map([room, rows as i64], |row| row.get::<_, i64>(0))? {
+            let user = user?;
+            if self.kept_of.1.contains(&user) {
+                continue;
+            }
+            if has_some.query_row([user], |row| row.get(0))? {
+                return Ok(Some(user));
+            }
+            self.kept_of.1.insert(user);
+        }
+        Ok(None)
     }
 
     /// Deletes attendance that ended before a time: at most `rows`. False when there is none.
