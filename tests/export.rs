@@ -561,6 +561,25 @@ fn who_stalls_in_an_export_is_cut_off_and_costs_nobody_else() {
 }
 
 #[test]
+fn who_logs_out_gets_no_more_of_an_export() {
+    let (server, ada) = large();
+    let mut stream = export_of(&server, &ada, "txt");
+    let mut some = [0; 4096];
+    stream.read_exact(&mut some).expect("its beginning");
+    let logged_out = ada.http.bearer(&ada.token).post("/logout", json!({}));
+    assert_eq!(logged_out.status, 200);
+    let mut rest = vec![];
+    // What was on its way already still comes.
+    let _ = stream.read_to_end(&mut rest);
+    let rest = String::from_utf8_lossy(&rest);
+    assert!(rest.contains("Message 50:"));
+    assert!(
+        !rest.contains(&format!("Message {MANY}:")),
+        "all of it came"
+    );
+}
+
+#[test]
 fn stopping_waits_for_no_export() {
     let (mut server, ada) = large();
     let mut stalled = export_of(&server, &ada, "json");

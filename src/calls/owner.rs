@@ -114,7 +114,7 @@ impl Calls {
         let (mut looked, last) = self.hub.ends(room)?;
         let mut count = 0;
         while looked < last {
-            let (said, at) = self.hub.said_by(room, whom, (looked, last))?;
+            let (said, at) = self.hub.said_by(room, user, whom, (looked, last))?;
             looked = at;
             if said.is_empty() {
                 continue;

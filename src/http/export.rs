@@ -10,6 +10,7 @@ use crate::clock;
 use crate::door::{Answer, Request, header};
 use crate::hub::{Hub, Owned};
 use crate::model::*;
+use crate::secrets::hash_token;
 use crate::store::Span;
 use crate::wire::export::{self, Format, Opening, Stay, Write};
 
@@ -33,9 +34,9 @@ impl Site {
                 field: "format",
                 want: Want::Format,
             })?;
-            Ok((user.no, owned, format))
+            Ok(((user.no, hash_token(token)), owned, format))
         };
-        let (user, owned, format) = match begin() {
+        let ((user, token), owned, format) = match begin() {
             Ok(begun) => begun,
             Err(refusal) => return answered(request, false, Err(refusal)).into(),
         };
@@ -53,6 +54,7 @@ impl Site {
         let mut export = Export {
             hub: &self.calls.hub,
             user,
+            token,
             owned,
             now,
             lang,
@@ -89,6 +91,7 @@ impl Site {
 struct Export<'a> {
     hub: &'a Hub,
     user: UserNo,
+    token: TokenHash,
     /// As it was when the export began: it ends at the place that was the last one then.
     owned: Owned,
     now: Nanos,
@@ -156,8 +159,8 @@ impl Export<'_> {
     fn piece(&mut self) -> Result<Option<Vec<u8>>, Refusal> {
         let mut out = String::new();
         while out.len() < PIECE_FULL && !matches!(self.stage, Stage::Done) {
-            // Whoever is no longer an owner gets no more of it.
-            self.hub.still_owned(self.room(), self.user)?;
+            // Whoever is no longer an owner, or has logged out, gets no more of it.
+            self.hub.still_owned(self.room(), self.user, self.token)?;
             self.stage = match std::mem::replace(&mut self.stage, Stage::Done) {
                 Stage::Opening => self.opening(&mut out),
                 Stage::Entries(after) => self.entries(&mut out, after)?,

@@ -56,7 +56,8 @@ impl Hub {
             None if sealed || self.policy.require_token => return Err(Refusal::TokenRequired),
             _ => {}
         }
-        table.call(user, Some(room), Some(from), now);
+        // Where somebody is who only says who it is, anybody could say.
+        table.call(user, Some(room), token.map(|_| from), now);
         Ok(Caller {
             room,
             user,

@@ -31,9 +31,10 @@ impl Hub {
         Ok(owned)
     }
 
-    /// Whether it still does.
-    pub fn still_owned(&self, room: RoomNo, user: UserNo) -> Result<(), Refusal> {
-        let table = self.table();
+    /// Whether it still does, by the token that it has shown.
+    pub fn still_owned(&self, room: RoomNo, user: UserNo, token: TokenHash) -> Result<(), Refusal> {
+        let table = &mut *self.table();
+        table.session(token, &self.policy, clock::now())?;
         let found = table.rooms.room(room).ok_or(Refusal::NoSuchRoom)?;
         found.is_owner(user).then_some(()).ok_or(Refusal::NotOwner)
     }

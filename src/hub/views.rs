@@ -247,14 +247,18 @@ impl Hub {
     }
 
     /// Messages of one person, for a step of `wipe`, and how far that looked.
+    /// In a turn of whom it is asked by, as a search is.
     pub fn said_by(
         &self,
         room: RoomNo,
+        by: UserNo,
         user: UserNo,
         span: (Place, Place),
     ) -> Result<(Vec<Uuid>, Place), Refusal> {
-        let found = self.readers.said_by(room, user, span, WIPE_STEP, WIPE_ROWS);
-        found.map_err(unreadable)
+        self.searches.take(by, || {
+            let found = self.readers.said_by(room, user, span, WIPE_STEP, WIPE_ROWS);
+            found.map_err(unreadable)
+        })
     }
 
     /// The last place of a room, and where what is kept begins.

@@ -18,6 +18,9 @@ pub const WIPE_STEP: usize = 64;
 /// Kept out of one room. A teacher keeps out a few; past this the one kept out first may come back.
 pub const MAX_KEPT_OUT: usize = 1_000;
 
+/// Muted in one room. Past this, of those who are not there the one whose mute ends first is forgotten.
+pub const MAX_MUTED: usize = 1_000;
+
 /// Open sockets at the address of somebody muted that may all be its own: a phone's tabs. More are a
 /// class behind one router, and nobody is muted for where it calls from.
 pub const MAX_TABS: usize = 3;

@@ -178,6 +178,16 @@ impl Room {
         beside.listening < MAX_TABS && beside.users.iter().all(is_it)
     }
 
+    /// Where there is no room for one more mute: of those who are not here, the one that ends first.
+    fn least_muted(&self, more: UserNo) -> Option<UserNo> {
+        if self.muted.len() < MAX_MUTED || self.muted.contains_key(&more) {
+            return None;
+        }
+        let muted = self.muted.values().map(|muted| &muted.who);
+        let away = muted.filter(|muted| self.member(muted.user).is_none());
+        away.min_by_key(|muted| muted.until).map(|muted| muted.user)
+    }
+
     /// Lets somebody write again, and whoever it came back as.
     fn unmute(&mut self, user: UserNo) {
         if let Some(person) = self.muted.get(&user).map(|muted| muted.who.person) {

@@ -184,7 +184,7 @@ impl Rooms {
                 name,
                 from: from.or(muted.and_then(|muted| muted.from)),
             },
-            forgets: None,
+            forgets: room.least_muted(user),
         }));
         Ok((events, Reply::Muted(until)))
     }

@@ -140,6 +140,32 @@ fn enter(class: &Class, http: &Http, name: &str) -> Guest {
 }
 
 #[test]
+fn an_address_that_somebody_only_says_is_no_ones() {
+    let class = class();
+    let far = class.server.client().calling_from([127, 0, 0, 9]);
+    // A guest that is open to whoever knows its id.
+    let open = join_named(&class.server.client(), &class.teacher, "Anna");
+    let mut eve = enter(&class, &far, "Eve");
+    let lends_an_address = || {
+        let body = json!({"roomId":open.room_id,"userId":open.user_id});
+        far.post("/room/heartbeat", body).data();
+    };
+    lends_an_address();
+    class.acts(json!({"act":"mute","user":eve.id,"minutes":10}));
+    for name in ["Second", "Third"] {
+        lends_an_address();
+        eve.call("/room/leave").data();
+        eve = enter(&class, &far, name);
+        eve.send(json!({"content":"but"})).refused(403, "muted");
+    }
+    lends_an_address();
+    class.acts(json!({"act":"kick","user":eve.id,"keepOut":true}));
+    lends_an_address();
+    let body = json!({"roomId":open.room_id,"userName":"Fourth"});
+    far.post("/room/join", body).refused(403, "kept_out");
+}
+
+#[test]
 fn who_is_muted_and_comes_back_as_another_guest_is_muted_still() {
     let class = class();
     let far = class.server.client().calling_from([127, 0, 0, 9]);

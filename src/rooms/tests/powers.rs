@@ -473,6 +473,36 @@ fn the_list_of_who_is_kept_out_has_an_end() {
 }
 
 #[test]
+fn the_list_of_who_is_muted_has_an_end_and_nobody_who_is_there_is_forgotten() {
+    let mut class = class();
+    let room = class.room;
+    let muted = |user, until| Muted {
+        user,
+        until,
+        person: user,
+        name: format!("Guest {}", user.0).into(),
+        from: None,
+    };
+    let late = muted_until(class.house.now, MAX_MUTE_MINUTES);
+    for n in 0..MAX_MUTED as i64 - 1 {
+        let who = muted(UserNo(-n - 10), late + n);
+        class.house.rooms.put_muted(room, who);
+    }
+    let eve = class.house.guest_in(room, "Eve");
+    class.house.rooms.put_muted(room, muted(eve, late - 1));
+    let (user, minutes, from) = (class.bob, MAX_MUTE_MINUTES, None);
+    class.does(Power::Mute {
+        user,
+        minutes,
+        from,
+    });
+    let is_muted = |no: UserNo| class.room().muted.contains_key(&no);
+    assert_eq!(class.room().muted.len(), MAX_MUTED);
+    assert!(is_muted(class.bob) && is_muted(eve) && is_muted(UserNo(-11)));
+    assert!(!is_muted(UserNo(-10)));
+}
+
+#[test]
 fn nothing_is_done_to_an_owner_and_the_last_one_stays() {
     let mut class = class();
     let (room, owner, bob) = (class.room, class.owner, class.bob);
