@@ -434,6 +434,37 @@ impl Rooms {
         events
     }
 
+    /// A copy of those to whom something happens when these end, and of nobody else.
+    fn part(&self, guests: &[(RoomNo, UserNo)], ending: &[RoomNo], tokens: &[TokenHash]) -> Rooms {
+        let mut part = Rooms::new(self.rules);
+        let ending = ending.iter().filter_map(|no| self.rooms.get(no));
+        let members = ending.clone().flat_map(|room| room.members.values());
+        let members = members.map(|member| member.user);
+        let guests_users = guests.iter().map(|(_, user)| *user);
+        let tokens_users = tokens
+            .iter()
+            .filter_map(|token| self.tokens.get(token).copied());
+        for no in guests_users.chain(members).chain(tokens_users) {
+            if let Some(known) = self.users.get(&no) {
+                part.users.entry(no).or_insert_with(|| known.clone());
+            }
+        }
+        let held = part.users.values().flat_map(Known::tokens).copied();
+        part.tokens = held
+            .filter_map(|token| Some((token, *self.tokens.get(&token)?)))
+            .collect();
+        for room in guests
+            .iter()
+            .filter_map(|(no, _)| self.rooms.get(no))
+            .chain(ending)
+        {
+            part.rooms
+                .entry(room.head.no)
+                .or_insert_with(|| room.clone());
+        }
+        part
+    }
+
     fn expire(
         &self,
         now: Nanos,
@@ -443,7 +474,7 @@ impl Rooms {
         requests: &[Request],
     ) -> Vec<Event> {
         // A copy to apply to, since one guest's end moves the next one's place.
-        let mut after = self.clone();
+        let mut after = self.part(guests, rooms, tokens);
         let mut events = vec![];
         let mut happen = |after: &mut Rooms, more: Vec<Event>| {
             more.iter().for_each(|event| after.apply(event));
