@@ -17,6 +17,9 @@ const MAX_PORTERS: usize = 4;
 /// Deliveries that wait for one porter. What finds it full keeps the scribe waiting, and so
 /// everybody who asks for more.
 const MAX_WAITING: usize = 64;
+/// How far they step back when all processors are busy: who writes, and small rooms, come first. What
+/// waits for a porter meanwhile leaves with fewer writes.
+const NICE: i32 = 10;
 /// The exit code when a porter panicked: a supervisor starts parlor again.
 const EXIT_PANIC: i32 = 70;
 /// Encodes frames.
@@ -106,6 +109,8 @@ impl Drop for Porters {
 }
 
 fn guard(inbox: Receiver<Load>) {
+    // Of this thread alone, on Linux. Elsewhere, or refused, it goes as fast as the others.
+    let _ = rustix::process::setpriority_process(None, NICE);
     if catch_unwind(AssertUnwindSafe(|| carry_all(&inbox))).is_err() {
         // Rooms that are told nothing any more would be worse than to end.
         log::error!("a porter panicked; parlor ends (committed messages are safe)");
@@ -142,6 +147,36 @@ fn carry_all(inbox: &Receiver<Load>) {
 mod tests {
     use super::*;
     use std::process::Command;
+
+    #[test]
+    fn porters_step_back() {
+        let porters = Porters::start();
+        let (done, all) = bounded(1);
+        let loads = porters.porters[0].loads.as_ref().expect("it runs");
+        loads.send(Load::Flush(done)).expect("it takes loads");
+        all.recv_timeout(Duration::from_secs(10))
+            .expect("it answers");
+        // proc(5): the nineteenth field; the name before it may hold blanks.
+        let nice = |stat: String| -> Option<i32> {
+            let (_, fields) = stat.rsplit_once(") ")?;
+            fields.split(' ').nth(16)?.parse().ok()
+        };
+        let own = std::fs::read_to_string("/proc/thread-self/stat")
+            .ok()
+            .and_then(nice);
+        let own = own.expect("its own niceness");
+        let tasks = std::fs::read_dir("/proc/self/task")
+            .expect("its threads")
+            .flatten();
+        let mut of_porters = tasks.filter_map(|task| {
+            let stat = std::fs::read_to_string(task.path().join("stat")).ok()?;
+            stat.contains("(porter-0)").then(|| nice(stat))?
+        });
+        assert!(
+            of_porters.any(|nice| nice == NICE.max(own)),
+            "no porter steps back"
+        );
+    }
 
     /// Runs itself again as the process that is to end.
     #[test]

@@ -101,7 +101,7 @@ impl Hub {
                 Waiter::Nobody => {}
                 Waiter::Slot(slot) => slot.fill(settled.outcome),
                 Waiter::Socket(socket, frame) => {
-                    socket.unanswered.fetch_sub(1, Ordering::Relaxed);
+                    socket.answered();
                     let frame = frame(&settled.outcome);
                     rooms.known(settled.room).answer(turn, socket, frame);
                 }

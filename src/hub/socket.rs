@@ -30,6 +30,8 @@ const WRITE_DEADLINE: Duration = Duration::from_secs(30);
 const CLOSE_GRACE: Duration = Duration::from_secs(2);
 /// For a client that is closed for being slow to take what is under way and hear why.
 const FAREWELL_PATIENCE: Duration = Duration::from_secs(10);
+/// For so many milliseconds who has asked for many things at once counts as somebody who does.
+const MODESTY: u64 = 1_000;
 /// A writer thread runs one loop over bytes.
 const WRITER_STACK: usize = if cfg!(debug_assertions) {
     256 * 1024
@@ -105,7 +107,9 @@ pub struct Socket {
     /// Rings when nothing is queued any more.
     quiet: Condvar,
     /// Requests that the scribe has not answered yet.
-    pub unanswered: AtomicUsize,
+    unanswered: AtomicUsize,
+    /// Milliseconds after `born`, and one, at which it last asked before it had its answer; 0: never.
+    pressed: AtomicU64,
     /// Answers that have not left yet: what a stopping server waits for. (A client may read an
     /// answer and ask again before everybody else has been told.)
     pub owed: AtomicUsize,
@@ -154,6 +158,7 @@ impl Socket {
             }),
             quiet: Condvar::new(),
             unanswered: AtomicUsize::new(0),
+            pressed: AtomicU64::new(0),
             owed: AtomicUsize::new(0),
             heard: AtomicU64::new(0),
             pinged: AtomicU64::new(0),
@@ -402,6 +407,31 @@ impl Socket {
     /// Whether nothing is taken on any more: a Close frame left or is about to.
     pub fn is_closed(&self) -> bool {
         matches!(self.out().line, Line::Closed)
+    }
+
+    /// Requests that the scribe has not answered yet.
+    pub fn unanswered(&self) -> usize {
+        self.unanswered.load(Ordering::Relaxed)
+    }
+
+    /// One more; how many there were.
+    pub fn ask(&self) -> usize {
+        let before = self.unanswered.fetch_add(1, Ordering::Relaxed);
+        if before > 0 {
+            self.pressed.store(self.age() + 1, Ordering::Relaxed);
+        }
+        before
+    }
+
+    /// One less.
+    pub fn answered(&self) {
+        self.unanswered.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Whether it has waited for each answer before it asked again, for a while.
+    pub fn is_modest(&self) -> bool {
+        let pressed = self.pressed.load(Ordering::Relaxed);
+        pressed == 0 || pressed + MODESTY < self.age()
     }
 
     /// Bytes came in.

@@ -76,7 +76,9 @@ impl Desk {
         }
         let mut pen = self.pen.0.try_lock().ok();
         let work = pen.as_mut().and_then(|pen| pen.as_mut());
-        let Some(work) = work.filter(|work| work.brisk && self.jobs.is_empty()) else {
+        let is_free =
+            |work: &&mut Work| work.brisk && work.queue.is_empty() && self.jobs.is_empty();
+        let Some(work) = work.filter(is_free) else {
             return Some((command, waiter));
         };
         guard(|| work.settle(vec![(command, waiter)]));

@@ -8,6 +8,7 @@
 mod checkpoints;
 mod desk;
 mod prune;
+mod queue;
 
 pub use desk::Desk;
 pub use prune::Keep;
@@ -26,6 +27,7 @@ use crate::rooms::Rooms;
 use crate::store::{Copying, Source, Store};
 use checkpoints::Checkpoints;
 use desk::{Job, Pen, guard};
+use queue::Queue;
 
 /// Commands that may wait. What finds it full is refused: a second of work for a slow card.
 const MAX_WAITING: usize = 4_096;
@@ -79,6 +81,7 @@ impl Scribe {
             sweep: VecDeque::new(),
             next_sweep: Instant::now(),
             started: (Instant::now(), clock::now()),
+            queue: Queue::default(),
             brisk: true,
             asleep_until: Some(Instant::now()),
         };
@@ -127,6 +130,7 @@ fn write_all(pen: &Pen, inbox: &Receiver<Job>) -> rusqlite::Result<()> {
         };
         // Without the pen, and without taking anything: that would be overtaken.
         match until {
+            Some(until) if until <= Instant::now() => {}
             Some(until) => drop(select.ready_deadline(until)),
             None => drop(select.ready()),
         }
@@ -134,11 +138,12 @@ fn write_all(pen: &Pen, inbox: &Receiver<Job>) -> rusqlite::Result<()> {
         let Some(work) = pen.as_mut() else {
             return Ok(());
         };
-        let jobs: Vec<Job> = inbox.try_iter().take(MAX_BATCH).collect();
+        let jobs = work.queue.next(inbox);
         if !work.turn(jobs) {
             continue;
         }
-        work.turn(inbox.try_iter().collect());
+        let rest = work.queue.rest(inbox);
+        work.turn(rest);
         let note = Act::Note(work.hub.take_note(clock::now(), true));
         work.settle(vec![(
             Command {
@@ -177,6 +182,8 @@ struct Work {
     next_sweep: Instant,
     /// The start, by both clocks.
     started: (Instant, Nanos),
+    /// What has left the channel and waits for its batch.
+    queue: Queue,
     /// The last commit was quick.
     brisk: bool,
     /// When the scribe's thread looks again by itself.
@@ -269,6 +276,9 @@ impl Work {
     }
 
     fn due(&self) -> Option<Instant> {
+        if !self.queue.is_empty() {
+            return Some(self.busy);
+        }
         if let Some((_, again)) = &self.failing {
             return Some(*again);
         }

@@ -256,7 +256,7 @@ impl Session<'_> {
 
     /// Whether something that it asked for is not settled yet.
     fn asked(&self) -> bool {
-        self.socket.unanswered.load(Ordering::Relaxed) > 0
+        self.socket.unanswered() > 0
     }
 
     /// Hands in a command whose answer comes back in its place among the frames of the order.
@@ -265,12 +265,10 @@ impl Session<'_> {
         act: Act,
         frame: impl FnOnce(&Result<Reply, Refusal>) -> String + Send + 'static,
     ) -> Result<(), Refusal> {
-        let Socket {
-            unanswered, owed, ..
-        } = &**self.socket;
+        let Socket { owed, .. } = &**self.socket;
         // Counted before it looks: who stops the server sees either this one, or that it gave up.
         owed.fetch_add(1, Ordering::SeqCst);
-        let before = unanswered.fetch_add(1, Ordering::Relaxed);
+        let before = self.socket.ask();
         let submitted = match before >= MAX_UNANSWERED || self.calls.hub.is_stopping() {
             true => Err(Refusal::Busy),
             false => {
@@ -279,7 +277,7 @@ impl Session<'_> {
             }
         };
         submitted.inspect_err(|_| {
-            unanswered.fetch_sub(1, Ordering::Relaxed);
+            self.socket.answered();
             owed.fetch_sub(1, Ordering::SeqCst);
         })
     }

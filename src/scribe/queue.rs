@@ -1,0 +1,179 @@
+//! What waits for the scribe, and which of it makes the next batch.
+//!
+//! Who asks for one thing at a time does not wait until those who ask for many have had them all.
+//! Knows who asks; not for what.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::Receiver;
+
+use super::desk::Job;
+use super::{MAX_BATCH, MAX_WAITING};
+use crate::hub::Waiter;
+
+/// Commands of one socket in a batch, while somebody is there who asks for one thing at a time: forty
+/// who write as fast as they can make a batch of two or three milliseconds …
+const SHARE: usize = 2;
+/// … and for so long after: what is asked next should not find a long batch under way.
+const COURTESY: Duration = Duration::from_secs(1);
+
+#[derive(Default)]
+pub(super) struct Queue {
+    waiting: VecDeque<Job>,
+    /// Until then batches are short.
+    courtesy: Option<Instant>,
+}
+
+impl Queue {
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// The next batch. What one socket asked for stays in its order.
+    pub(super) fn next(&mut self, inbox: &Receiver<Job>) -> Vec<Job> {
+        let space = MAX_WAITING - self.waiting.len();
+        self.waiting.extend(inbox.try_iter().take(space));
+        let now = Instant::now();
+        if self.waiting.iter().any(is_modest) {
+            self.courtesy = Some(now + COURTESY);
+        }
+        let share = match self.courtesy.is_some_and(|until| now < until) {
+            true => SHARE,
+            false => MAX_BATCH,
+        };
+        let mut taken: HashMap<u64, usize> = HashMap::new();
+        let (mut batch, mut left) = (Vec::with_capacity(self.waiting.len()), VecDeque::new());
+        for job in self.waiting.drain(..) {
+            let before = socket(&job).map(|id| taken.entry(id).or_default());
+            let has_had = before.map_or(0, |n| std::mem::replace(n, *n + 1));
+            match has_had < share && batch.len() < MAX_BATCH {
+                true => batch.push(job),
+                false => left.push_back(job),
+            }
+        }
+        self.waiting = left;
+        batch
+    }
+
+    /// All of it, for the end.
+    pub(super) fn rest(&mut self, inbox: &Receiver<Job>) -> Vec<Job> {
+        self.waiting.drain(..).chain(inbox.try_iter()).collect()
+    }
+}
+
+fn socket(job: &Job) -> Option<u64> {
+    match job {
+        Job::Do(_, Waiter::Socket(socket, _)) => Some(socket.id),
+        _ => None,
+    }
+}
+
+/// Asked by somebody who waits for the answer before it asks again.
+fn is_modest(job: &Job) -> bool {
+    match job {
+        Job::Do(_, Waiter::Slot(_)) => true,
+        Job::Do(_, Waiter::Socket(socket, _)) => socket.is_modest(),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::{TcpListener, TcpStream};
+    use std::sync::Arc;
+
+    use crossbeam_channel::{Sender, unbounded};
+
+    use crate::hub::socket::Socket;
+    use crate::model::{Act, Command, TokenHash};
+
+    struct Desk {
+        jobs: Sender<Job>,
+        inbox: Receiver<Job>,
+        streams: Vec<TcpStream>,
+        asked: i64,
+    }
+
+    impl Desk {
+        fn new() -> Desk {
+            let (jobs, inbox) = unbounded();
+            Desk {
+                jobs,
+                inbox,
+                streams: vec![],
+                asked: 0,
+            }
+        }
+
+        fn socket(&mut self) -> Arc<Socket> {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            self.streams.push(client);
+            let stream = Arc::new(listener.accept().unwrap().0);
+            Socket::new(self.streams.len() as u64, "ws-test", stream)
+        }
+
+        /// Numbered by its time, in the order of asking.
+        fn ask(&mut self, socket: &Arc<Socket>) {
+            socket.ask();
+            let waiter = Waiter::Socket(socket.clone(), Box::new(|_| String::new()));
+            let (now, token) = (self.asked, TokenHash([0; 32]));
+            let act = Act::Logout { token };
+            self.asked += 1;
+            let job = Job::Do(Box::new(Command { now, act }), waiter);
+            self.jobs.send(job).unwrap();
+        }
+    }
+
+    fn numbers(batch: &[Job]) -> Vec<i64> {
+        let number = |job: &Job| match job {
+            Job::Do(command, _) => command.now,
+            _ => panic!("nobody asked for that"),
+        };
+        batch.iter().map(number).collect()
+    }
+
+    #[test]
+    fn who_asks_for_one_thing_waits_for_two_of_each_who_ask_for_many() {
+        let (mut desk, mut queue) = (Desk::new(), Queue::default());
+        let (ada, bob, eve) = (desk.socket(), desk.socket(), desk.socket());
+        for _ in 0..4 {
+            desk.ask(&ada);
+            desk.ask(&bob);
+        }
+        desk.ask(&eve);
+        assert_eq!(numbers(&queue.next(&desk.inbox)), [0, 1, 2, 3, 8]);
+        assert!(!queue.is_empty());
+        // What comes later does not overtake what its own socket asked for before.
+        desk.ask(&ada);
+        assert_eq!(numbers(&queue.next(&desk.inbox)), [4, 5, 6, 7]);
+        assert_eq!(numbers(&queue.next(&desk.inbox)), [9]);
+        assert!(queue.is_empty() && queue.next(&desk.inbox).is_empty());
+    }
+
+    #[test]
+    fn where_all_ask_for_many_a_batch_takes_all_of_it() {
+        let (mut desk, mut queue) = (Desk::new(), Queue::default());
+        let ada = desk.socket();
+        for _ in 0..100 {
+            desk.ask(&ada);
+        }
+        assert_eq!(numbers(&queue.next(&desk.inbox)), Vec::from_iter(0..100));
+    }
+
+    #[test]
+    fn no_batch_is_longer_than_the_limit_and_the_end_takes_the_rest() {
+        let (mut desk, mut queue) = (Desk::new(), Queue::default());
+        let ada = desk.socket();
+        for _ in 0..=MAX_BATCH {
+            desk.ask(&ada);
+        }
+        assert_eq!(queue.next(&desk.inbox).len(), MAX_BATCH);
+        desk.ask(&ada);
+        let last = MAX_BATCH as i64;
+        assert_eq!(numbers(&queue.rest(&desk.inbox)), [last, last + 1]);
+        assert!(queue.is_empty());
+    }
+}
