@@ -14,6 +14,7 @@ impl Room {
             members: BTreeMap::new(),
             seats: HashMap::new(),
             names: HashMap::new(),
+            doubles: BTreeSet::new(),
             owners: BTreeSet::new(),
             muted: BTreeMap::new(),
             kept_out: BTreeMap::new(),

@@ -68,6 +68,8 @@ pub struct Room {
     seats: HashMap<UserNo, Place>,
     /// Whose name looks like that.
     names: HashMap<String, UserNo>,
+    /// Whose names are others', too: an older parlor let them in.
+    doubles: BTreeSet<UserNo>,
     /// Users that are known. The last one stays here when it leaves, in absence.
     pub owners: BTreeSet<UserNo>,
     /// Who may not write. No owner; the past is swept out with the next mute.
@@ -197,8 +199,9 @@ impl Room {
 
     fn seat(&mut self, at: Place, member: Member) {
         for look in Looks::of(&member.name).each() {
-            // Two that an older parlor let in are alike: the first has it.
-            self.names.entry(look.clone()).or_insert(member.user);
+            if *self.names.entry(look.clone()).or_insert(member.user) != member.user {
+                self.doubles.insert(member.user);
+            }
         }
         self.seats.insert(member.user, at);
         self.members.insert(at, member);
@@ -210,12 +213,23 @@ impl Room {
             .remove(&user)
             .and_then(|at| self.members.remove(&at))
         {
+            self.doubles.remove(&user);
             for look in Looks::of(&member.name).each() {
                 if self.names.get(look) == Some(&user) {
                     self.names.remove(look);
+                    let next = self
+                        .doubles
+                        .iter()
+                        .find(|double| self.bears(**double, look));
+                    next.map(|double| self.names.insert(look.clone(), *double));
                 }
             }
         }
+    }
+
+    fn bears(&self, user: UserNo, look: &String) -> bool {
+        let name = self.member(user).map(|member| Looks::of(&member.name));
+        name.is_some_and(|looks| looks.each().any(|own| own == look))
     }
 
     fn next_entry(

@@ -799,6 +799,24 @@ fn names_that_look_alike_are_one_name_and_the_suggestion_is_free() {
 }
 
 #[test]
+fn of_two_that_an_older_parlor_let_in_the_one_who_stays_has_the_name() {
+    let mut house = house();
+    let (room, _) = house.room();
+    let (bob, eve) = (house.guest_in(room, "Bob"), house.guest_in(room, "Eve"));
+    let at = house.rooms.room(room).and_then(|r| r.joined(eve));
+    let (user, name) = (eve, "bob".into());
+    house.rooms.rooms.get_mut(&room).unwrap().unseat(eve);
+    let as_stored = Member { user, name };
+    house.rooms.put_member(room, at.unwrap(), as_stored);
+    house.ok(leave(room, bob));
+    let seat = house.guest(Some("BOB"));
+    let taken = house.refusal(join(room, seat));
+    assert!(matches!(taken, Refusal::NameTaken { .. }), "{taken:?}");
+    house.ok(leave(room, eve));
+    house.guest_in(room, "bob");
+}
+
+#[test]
 fn two_that_an_older_parlor_let_in_keep_their_names_until_they_leave() {
     let mut house = house();
     let (room, _) = house.room();
