@@ -23,7 +23,7 @@ use crate::wire::{Lang, refusal};
 
 /// Looking after sockets, presence and expiry.
 const PULSE: Duration = Duration::from_secs(1);
-/// Of one pulse: raised hands do not wait for a whole second.
+/// Of one pulse, while raised hands wait to be told.
 const TICKS: u32 = 4;
 /// Stopping takes 5 s at most (README). For the answers of sockets …
 const ANSWER_PATIENCE: Duration = Duration::from_millis(1_500);
@@ -255,14 +255,24 @@ impl Pulse {
         let ended = Arc::new(Bell::default());
         let bell = ended.clone();
         let run = move || {
-            for beats in 1.. {
-                if bell.wait(PULSE / TICKS) {
+            let mut due = Instant::now() + PULSE;
+            loop {
+                let left = due.saturating_duration_since(Instant::now());
+                let wait = match hub.holds_hands_back() {
+                    true => left.min(PULSE / TICKS),
+                    false => left,
+                };
+                if bell.wait(wait) {
                     break;
                 }
-                let beat = || match beats % TICKS {
-                    0 => beat(&hub, &desk),
-                    _ => hub.tell_hands(),
+                let is_due = due <= Instant::now();
+                let beat = || match is_due {
+                    true => beat(&hub, &desk),
+                    false => hub.tell_hands(),
                 };
+                if is_due {
+                    due = Instant::now() + PULSE;
+                }
                 // What one second could not do the next one may; without a pulse nothing would
                 // ever expire or be pinged again.
                 if catch_unwind(AssertUnwindSafe(beat)).is_err() {

@@ -53,7 +53,12 @@ impl Hub {
         Ok(())
     }
 
-    /// A few times a second, by the pulse: tells what was held back.
+    /// Whether some room is still to be told whose hands are up.
+    pub fn holds_hands_back(&self) -> bool {
+        !self.table().hands.is_empty()
+    }
+
+    /// By the pulse: tells what was held back.
     pub fn tell_hands(&self) {
         let news = self.table().hands_news();
         tell(news);
