@@ -183,6 +183,8 @@ impl Rooms {
 
     pub fn put_token(&mut self, token: TokenHash, user: UserNo) {
         if let Some(known) = self.users.get_mut(&user) {
+            // Most have one: four would be kept ready.
+            known.tokens.reserve_exact(1);
             known.tokens.push_back(token);
             self.tokens.insert(token, user);
         }

@@ -66,8 +66,9 @@ pub struct Room {
     /// In join order: the key is the place of the member's join notice.
     pub members: BTreeMap<Place, Member>,
     seats: HashMap<UserNo, Place>,
-    /// Whose name looks like that.
-    names: HashMap<String, UserNo>,
+    /// Whose name looks like that, by the digest of the look: a text each takes more than all the rest
+    /// of a member.
+    names: HashMap<u64, UserNo>,
     /// Whose names are others', too: an older parlor let them in.
     doubles: BTreeSet<UserNo>,
     /// Users that are known. The last one stays here when it leaves, in absence.
@@ -199,7 +200,7 @@ impl Room {
 
     fn seat(&mut self, at: Place, member: Member) {
         for look in Looks::of(&member.name).each() {
-            if *self.names.entry(look.clone()).or_insert(member.user) != member.user {
+            if *self.names.entry(names::digest(look)).or_insert(member.user) != member.user {
                 self.doubles.insert(member.user);
             }
         }
@@ -215,13 +216,14 @@ impl Room {
         {
             self.doubles.remove(&user);
             for look in Looks::of(&member.name).each() {
-                if self.names.get(look) == Some(&user) {
-                    self.names.remove(look);
+                let key = names::digest(look);
+                if self.names.get(&key) == Some(&user) {
+                    self.names.remove(&key);
                     let next = self
                         .doubles
                         .iter()
                         .find(|double| self.bears(**double, look));
-                    next.map(|double| self.names.insert(look.clone(), *double));
+                    next.map(|double| self.names.insert(key, *double));
                 }
             }
         }
@@ -263,7 +265,9 @@ impl Room {
     /// Whose names a name looks like.
     fn holders(&self, name: &str) -> BTreeSet<UserNo> {
         let looks = Looks::of(name);
-        let held = looks.each().filter_map(|look| self.names.get(look));
+        let held = looks
+            .each()
+            .filter_map(|look| self.names.get(&names::digest(look)));
         held.copied().collect()
     }
 }

@@ -1,5 +1,7 @@
 //! Names: which can be shown, and which look alike.
 
+use sha2::{Digest, Sha256};
+
 use crate::model::*;
 
 /// How a name looks, by Unicode Technical Standard 39: an account's, by which it is found.
@@ -43,6 +45,14 @@ impl Looks {
     pub fn meet(&self, other: &Looks) -> bool {
         self.each().any(|look| other.each().any(|o| o == look))
     }
+}
+
+/// The first 64 bits of a look's SHA-256. Two that share them would only keep one another out.
+pub(super) fn digest(look: &str) -> u64 {
+    let digest: [u8; 32] = Sha256::digest(look).into();
+    digest[..8]
+        .iter()
+        .fold(0, |key, byte| key << 8 | u64::from(*byte))
 }
 
 /// A text without its case. Letter by letter: a word's last sigma is the same as any other, or a
