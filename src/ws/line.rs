@@ -20,7 +20,7 @@ use crate::hub::socket::{Close, SEND_BUFFER, Socket};
 /// A frame and a message: PROTOCOL.md, Limits.
 const MAX_FRAME: usize = 64 * 1024;
 /// tungstenite allocates it for each socket at once; a chat message fits.
-const READ_BUFFER: usize = 1024;
+const READ_BUFFER: usize = 768;
 /// All attempts to say who one is share this.
 const AUTH_DEADLINE: Duration = Duration::from_secs(10);
 /// For the handshake's answer, a few hundred bytes.
