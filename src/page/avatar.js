@@ -18,12 +18,11 @@ export function avatar(index = 0) {
 	const path = (d, fill) => svg('path', { d, fill });
 	const line = (d) => svg('path', { d, fill: 'none', stroke: dark, 'stroke-width': 1.8, 'stroke-linecap': 'round' });
 	const dot = (cx, cy, r, fill) => svg('circle', { cx, cy, r, fill });
-	const both = (half) => ['', 'matrix(-1 0 0 1 48 0)'].map((transform, i) => svg('g', { transform }, ...half(i)));
+	const both = (half) => ['', 'matrix(-1 0 0 1 48 0)'].map((transform) => svg('g', { transform }, ...half()));
 	const [x, y, white] = [[17.5, 25, 6], [16.5, 18, 4.5]][kind - 3] || [17.5, 28, 0];
 	const frog = kind > 3;
-	const shut = (i) => step % 3 === 1 || (i && step % 3 === 2);
 	return svg('svg', { viewBox: '0 0 48 48', class: 'avatar', 'aria-hidden': true }, path('M0 0h48v48H0z', light),
 		...both(() => [path(EARS[kind], fur), path(INNER[kind] || '', light)]), svg('ellipse', { cx: 24, cy: 31, rx: frog ? 18 : 16, ry: frog ? 12 : 14, fill: fur }),
-		...both((i) => [dot(x, y, white, '#fff'), dot(13, 34, 2.3, '#ef7d86'), shut(i) ? line(`M${x - 2.5} ${y + 1}q2.5-3.5 5 0`) : dot(x, y, 2.3, dark)]),
+		...both(() => [dot(x, y, white, '#fff'), dot(13, 34, 2.3, '#ef7d86'), dot(x, y, 2.3, dark)]),
 		kind === 3 ? path('M21.5 29h5L24 34z', '#f2b84b') : line(frog ? 'M16 32q8 6 16 0' : 'M23 32h2M20 35.5q2 2 4 0q2 2 4 0'));
 }

@@ -3,8 +3,7 @@
 import { switchLang } from './chat.js';
 import { $, button, field, fill, form, h, submit } from './dom.js';
 import { bidi, refusal, t } from './i18n.js';
-import { call } from './net.js';
-import { server } from './people.js';
+import { server, where } from './people.js';
 import * as store from './store.js';
 import { enter } from './sync.js';
 
@@ -61,8 +60,7 @@ export function home(wanted, key, why, entered) {
 		!server.closed && card('make', t('make'), make, field('room-name', 'roomName', { required: true }), name('my-name'), password('room-password', 'optional')));
 
 	async function begin() {
-		const where = await call('/where');
-		if (where.status === 200) Object.assign(server, where);
+		await where();
 		if (!wanted) return all();
 		const { password } = listed() || {};
 		door(password);

@@ -3,7 +3,7 @@
 import { avatar } from './avatar.js';
 import { button, copyable, dialog, field, fill, form, h, menu, renew, sign, submit, sure, toast } from './dom.js';
 import { bidi, millis, refusal, t } from './i18n.js';
-import { ask } from './net.js';
+import { ask, call } from './net.js';
 import * as store from './store.js';
 
 async function command(it, act, fields) {
@@ -17,6 +17,11 @@ const SHOWN = 12;
 /** `GET /where`. */
 export const server = { addresses: [], rooms: [] };
 
+export async function where() {
+	const answer = await call('/where');
+	if (answer.status === 200) Object.assign(server, answer);
+}
+
 /** As others reach it; who runs the server may see localhost. */
 function linkTo(it, key) {
 	const near = /^(localhost|127\.|\[::1)/.test(location.hostname) && server.addresses[0];
@@ -25,17 +30,20 @@ function linkTo(it, key) {
 const qr = (link) => h('img.qr', { src: '/qr.svg?text=' + encodeURIComponent(link), alt: 'QR ' + link, onerror: (e) => e.target.remove() });
 
 const wayIn = (it) => [qr(linkTo(it)), h('p.number', t('room', it.id))];
-export const share = (it) => dialog('share', t('share'), ...wayIn(it), copyable('share', linkTo(it)));
+export async function share(it) {
+	if (!server.addresses[0]) await where();
+	dialog('share', t('share'), ...wayIn(it), copyable('share', linkTo(it)));
+}
 
 export function board(it) {
-	const title = h('h1');
+	const aside = h('aside');
 	const said = h('div.said');
 	function update() {
-		fill(title, it.name);
+		renew(aside, [it.name, linkTo(it)], () => [h('h1', it.name), ...wayIn(it), h('p', linkTo(it)), h('a', { href: '#/room/' + it.id }, t('close'))]);
 		fill(said, it.entries.filter((e) => e.text).slice(-SHOWN).map((e) =>
 			h('div.big', avatar(it.faces[e.sender]), h('div', h('bdi', e.name), h('div', { dir: 'auto' }, e.text)))));
 	}
-	const el = h('main.board', h('aside', title, wayIn(it), h('p', linkTo(it)), h('a', { href: '#/room/' + it.id }, t('close'))), said);
+	const el = h('main.board', aside, said);
 	return { el, update, opened: update };
 }
 

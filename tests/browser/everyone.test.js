@@ -230,6 +230,23 @@ promise('the invitation shows a link and its QR code, and the link needs only a 
 	await ben.text.waitFor();
 });
 
+promise('invitation and board lead to the address that others reach, after a reload too', async (world) => {
+	const teacher = await world.teacher();
+	// Another name of this server, as a phone may have it: the page is on 127.0.0.1.
+	const lan = `http://localhost:${world.server.port}`;
+	await teacher.page.route('**/where', (route) => route.fulfill({ json: { name: 'parlor', addresses: [lan], rooms: [] } }));
+	await teacher.page.reload();
+	await teacher.text.waitFor();
+	await teacher.press('Invite');
+	const link = `${lan}/#/room/${teacher.room()}`;
+	assert.equal(await teacher.dialog.getByRole('textbox').inputValue(), link);
+	await teacher.page.keyboard.press('Escape');
+	await teacher.choose('Board for the wall');
+	await teacher.page.reload();
+	await teacher.page.getByRole('img', { name: 'QR ' + link, exact: true }).waitFor();
+	await teacher.page.getByText(link, { exact: true }).waitFor();
+});
+
 promise('a name that is taken comes with another that is free', async (world) => {
 	world.expect(/status of 40\d .*\/room\/join/);
 	const teacher = await world.teacher();
