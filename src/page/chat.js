@@ -17,7 +17,7 @@ const ADDRESS = /(\bhttps?:\/\/[^\s<>"'`，。！？；：、（）《》「」]
 const linked = (text) => text.split(ADDRESS).map((part, i) => (i % 2 ? h('a', { href: part, target: '_blank', rel: 'noopener noreferrer' }, part) : part));
 const snippet = (text) => text.slice(0, 90).replace(/\s+/g, ' ') + (text.length > 90 ? '…' : '');
 
-const complain = (answer) => answer.code && toast(refusal(answer));
+const complain = (answer) => answer.code && !toast(refusal(answer));
 
 function told(all) {
 	const { kind, user, frame } = all[0];
@@ -34,7 +34,7 @@ export function chat(it) {
 	let calm, shown;
 
 	function rows() {
-		const all = [{ key: 'top', sig: [it.more, it.gone, it.name].join() }];
+		const all = [{ key: 'top', spec: 'div.note', sig: t(it.more ? 'catching' : it.gone ? 'lost' : 'begins', bidi(it.name)) }];
 		let before = {};
 		const { id } = it.me;
 		let date, divided;
@@ -46,8 +46,8 @@ export function chat(it) {
 		const item = (entry) => {
 			const { kind, seq, sent, sender, text } = entry;
 			const own = sender === id;
-			if (sent && dayOf(sent) !== date) push({ key: 'd' + (date = dayOf(sent)), date, sig: day(date) });
-			if (it.divider !== null && !divided && seq > it.divider && text && !own) divided = push({ key: 'new', sig: 1 });
+			if (sent && dayOf(sent) !== date) push({ key: 'd' + (date = dayOf(sent)), spec: 'div.day', sig: day(date) });
+			if (it.divider !== null && !divided && seq > it.divider && text && !own) divided = push({ key: 'new', spec: 'div.unread', sig: t('new') });
 			if (kind === 'message') {
 				const first = before.sender !== sender || sent - before.sent > GROUP_MS;
 				const quoted = it.bySeq.get(entry.reply) || {};
@@ -56,7 +56,7 @@ export function chat(it) {
 				return;
 			}
 			// Who came one after the other, and what was deleted, is one line.
-			const row = before.kind === kind && kind !== 'notice' ? before.row : push({ key: 'n' + seq, notices: [] });
+			const row = before.kind === kind && kind !== 'notice' ? before.row : push({ key: 'n' + seq, spec: 'div.note', notices: [] });
 			row.notices.push(entry);
 			row.sig = seq;
 			before = { kind, row };
@@ -66,11 +66,8 @@ export function chat(it) {
 		return all;
 	}
 
-	function draw({ key, date, notices, entry, first, own, quoted }) {
-		if (key === 'top') return h('div.note', t(it.more ? 'catching' : it.gone ? 'lost' : 'begins', bidi(it.name)));
-		if (key === 'new') return h('div.unread', t('new'));
-		if (date) return h('div.day', day(date));
-		if (notices) return h('div.note', told(notices));
+	function draw({ spec, sig, notices, entry, first, own, quoted }) {
+		if (spec) return h(spec, notices ? told(notices) : sig);
 		const { text, reply, uuid, seq, failed, modified, sender, sent } = entry;
 		const state = seq ? 'sent' : failed ? 'failed' : 'sending';
 		const act = () => menu(entry.name || t('more'), [
@@ -194,7 +191,7 @@ export function chat(it) {
 		['board', () => { location.hash += '/board'; }],
 		['sound', () => store.set('mute', !store.get('mute')), false, t('sound') + (store.get('mute') ? ' ✕' : ' ✓')],
 		['language', switchLang],
-		['leave', () => sure(t('leave'), () => leave(it).then((answer) => complain(answer) || (location.hash = '#/'))), true],
+		['leave', () => sure(t('leave') + (store.known(it.id).key ? t('keyStays') : ''), () => leave(it).then((answer) => complain(answer) || (location.hash = '#/'))), true],
 	]);
 	const el = h('main.chat', h('header', h('a.sign', { href: '#/', 'aria-label': t('back') }, '‹'), title, hand, button('share', t('share'), () => share(it)), sign('more', '⋯', t('more'), more)),
 		queue, h('div.middle', box, bar, end),

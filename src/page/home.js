@@ -37,7 +37,7 @@ export function home(wanted, key, why, entered) {
 	}
 
 	function join() {
-		const [roomId = value('room'), ownerKey] = wanted ? [wanted, key] : reference(value('room'));
+		const [roomId = value('room'), ownerKey = store.known(roomId).key] = wanted ? [wanted, key] : reference(value('room'));
 		attempt('/room/join', { roomId, ownerKey, roomPassword: value('password'), userName: value('name') || store.get('name') });
 	}
 	const make = () => attempt('/room/create', { roomName: value('room-name'), roomPassword: value('room-password'), userName: value('my-name') });
@@ -64,7 +64,7 @@ export function home(wanted, key, why, entered) {
 		if (!wanted) return all();
 		const { password } = listed() || {};
 		door(password);
-		if (!why && store.get('name') && (!password || key)) join();
+		if (!why && store.get('name') && (!password || key || store.known(wanted).key)) join();
 	}
 	begin();
 	return { el };

@@ -55,6 +55,7 @@ board|Board for the wall|投影大屏
 share|Invite|邀请
 sound|Sound|提示音
 leave|Leave the room|离开房间
+keyStays| (this device stays its owner)|（此设备仍为房主）
 hand|Raise hand|举手
 lower|Lower the hand|放下手
 mutedYou|You are muted until {0}|你已被禁言至 {0}
