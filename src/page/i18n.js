@@ -63,10 +63,12 @@ kicked|You were taken out of this room.|你已被移出该房间。
 closed|This room was closed.|该房间已关闭。
 gone|You are no longer in this room.|你已不在该房间中。
 settings|Room settings|房间设置
-newPassword|New password (empty: none)|新密码（留空则取消）
+newPassword|New password|新密码
+open|Remove the password|取消密码
 lock|Locked: nobody new can join|锁定：不允许新成员加入
 quiet|Quiet: only owners write|安静：仅房主可发言
 ownerHint|Owner link: whoever opens it owns this room.|房主链接：打开它的人即为房主。
+bare|Show the owner link|显示房主链接
 anew|New owner link; the old one is void|新的房主链接（旧链接失效）
 export|Messages and attendance|消息和出勤
 closeRoom|Close the room for good|永久关闭房间

@@ -91,7 +91,7 @@ export function hands(it, el) {
 const LOOK_MS = 5000;
 
 export async function settings(it) {
-	let keptOut, next;
+	let keptOut, next, bare;
 	const key = () => store.known(it.id).key;
 
 	async function look() {
@@ -103,7 +103,7 @@ export async function settings(it) {
 		return state;
 	}
 
-	const entry = (act, label, name) => form('.line', ({ value }) => command(it, act, { [name]: value || null }), field(act, label), submit(t('yes')));
+	const entry = (act, label, name) => form('.line', ({ value }) => value && command(it, act, { [name]: value }), field(act, label), submit(t('yes')));
 	const toggle = (act, is) => h('label.line', t(act), h('input#' + act, { type: 'checkbox', role: 'switch', checked: it.state[is], async onchange({ target }) {
 		if (!await command(it, act, { on: target.checked })) target.checked = !target.checked;
 	} }));
@@ -116,13 +116,15 @@ export async function settings(it) {
 	const box = dialog('settings', t('settings'), rename, entry('password', 'newPassword', 'password'), body);
 	box.live = () => {
 		const owner = key();
+		const link = owner && linkTo(it, owner);
 		if (!it.me.owner) return box.close();
 		if (Date.now() > next) look();
 		rename.elements[0].defaultValue = it.name;
-		renew(body, [it.state.locked, it.state.quiet, keptOut.map(({ user }) => user), owner], () => [toggle('lock', 'locked'), toggle('quiet', 'quiet'),
+		renew(body, [it.state.locked, it.state.quiet, keptOut.map(({ user }) => user), link, bare, it.state.password], () => [
+			it.state.password && button('open', t('open'), () => command(it, 'password', { password: null })), toggle('lock', 'locked'), toggle('quiet', 'quiet'),
 			...keptOut.map(({ user, name }) => button('allow', t('allow', bidi(name)), () => command(it, 'allow', { user }))),
 			h('p', t('export'), ['html', 'txt', 'csv', 'json'].flatMap((f) => [' ', button(f, f, () => download(it, f))])),
-			h('p', t('ownerHint')), owner && qr(linkTo(it, owner)), owner && copyable('ownerHint', linkTo(it, owner)),
+			h('p', t('ownerHint')), link && (bare ? [qr(link), copyable('ownerHint', link)] : button('bare', t('bare'), () => { bare = true; box.live(); })),
 			button('anew', t('anew'), () => sure(t('anew'), anew)), button('close-room', t('closeRoom'), () => sure(t('closeRoom'), () => command(it, 'close')), 'danger')]);
 	};
 	box.live();
