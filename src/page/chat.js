@@ -77,7 +77,7 @@ export function chat(it) {
 		]);
 		return h('div.row' + (own ? '.own' : '') + (first ? '.first' : ''), { 'data-uuid': uuid, 'data-state': own && state },
 			!own && h('div.face', first && avatar(it.faces[sender])),
-			h('div.bubble', first && !own && h('bdi', entry.name),
+			h('div.bubble', h(first && !own ? 'bdi' : 'bdi.unseen', entry.name || it.me.name),
 				reply && h('button.quote', { onclick: () => jump(reply) }, quoted.name && h('bdi', quoted.name), ' ', h('span', snippet(quoted.text || '…'))),
 				h('div.text', { dir: 'auto' }, linked(text), ' ', h('small', modified && t('edited') + ' ', h('time', clock(sent)), own && h('span', { role: 'img', 'aria-label': t(state) }, { sent: ' ✓', sending: ' ◌', failed: ' !' }[state]))),
 				failed && h('div.failed', t('failed') + ': ' + refusal(failed) + ' ', button('retry', t('retry'), () => say(it, '', 0, entry)), ' ',
