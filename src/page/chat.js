@@ -7,7 +7,7 @@ import { List } from './list.js';
 import { ask, call, hurry, net } from './net.js';
 import { hands, people, settings, share } from './people.js';
 import * as store from './store.js';
-import { change, leave, load, older, say, typing } from './sync.js';
+import { change, leave, load, members, older, say, typing } from './sync.js';
 
 const MAX_CHARS = 4000;
 const GROUP_MS = 300000;
@@ -32,6 +32,7 @@ function told(all) {
 
 export function chat(it) {
 	let calm, shown;
+	let ticks = 0;
 
 	function rows() {
 		const all = [{ key: 'top', spec: 'div.note', sig: t(it.more ? 'catching' : it.gone ? 'lost' : 'begins', bidi(it.name)) }];
@@ -128,9 +129,8 @@ export function chat(it) {
 
 	/** Whether and why this cannot be sent. */
 	function judge() {
-		const until = millis(it.me.muted);
 		const over = [...text.value].length - MAX_CHARS;
-		const silent = until > Date.now() ? t('mutedYou', clock(until)) : it.state.quiet && !it.me.owner && t('quiet');
+		const silent = it.me.muted ? t('mutedYou', clock(millis(it.me.muted))) : it.state.quiet && !it.me.owner && t('quiet');
 		renew(why, silent || (over > 0 && t('tooLong', over)) || '', () => [why.sig]);
 		text.readOnly = silent;
 		text.setAttribute('aria-disabled', Boolean(silent));
@@ -199,6 +199,8 @@ export function chat(it) {
 
 	function tick() {
 		follow();
+		// Only the server's clock knows when a mute ends.
+		if (it.me.muted && ++ticks % 10 === 0) members(it);
 		const state = net.state !== 'online' ? net.state : !it.loaded || it.cursor < it.goal ? 'catching' : it.lost ? 'lost' : 'online';
 		if (!it.loaded) load(it);
 		if (bar.dataset.state !== state) {

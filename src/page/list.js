@@ -80,7 +80,7 @@ export class List {
 			const { sig, el } = this.drawn.get(row.key) || {};
 			const now = sig === row.sig ? el : this.draw(row);
 			if (now !== el) {
-				// The menu is the last, whatever the text before it has.
+				// The last is the menu.
 				const controls = (of) => [...of.querySelectorAll('a,button')].reverse();
 				const focused = el ? controls(el).indexOf(document.activeElement) : -1;
 				el?.replaceWith(now);

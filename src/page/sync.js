@@ -95,7 +95,7 @@ async function page(it, before) {
 	return !answer.code;
 }
 
-async function members(it) {
+export async function members(it) {
 	const { code, data, state } = await ask('members', { room: it.id });
 	if (code) return;
 	it.setMembers(data);

@@ -123,6 +123,29 @@ promise('the teacher mutes for a time, deletes any message, and all of one perso
 	await ben.says('sorry');
 });
 
+promise('a mute is judged by the server, however wrong the clock of the phone is', async (world) => {
+	const [teacher, ben] = await classroom(world, 'Ben');
+	for (const hours of [-48, 96]) {
+		await ben.page.evaluate((ms) => { const { now } = Date; Date.now = () => now() + ms; }, hours * 3600_000);
+		const { id: user } = await ben.page.evaluate(() => JSON.parse(localStorage['parlor.me']));
+		const { token } = await teacher.page.evaluate(() => JSON.parse(localStorage['parlor.me']));
+		const mute = (minutes) => world.api(`/rooms/${teacher.room()}/owner`, { act: 'mute', user, minutes }, token);
+		await mute(7);
+		await ben.sees(/Ben.? is muted until/);
+		await canWrite(ben, false);
+		await mute(0);
+		await canWrite(ben, true);
+	}
+	// What the page missed: it asks, for the end of a mute is told to nobody.
+	await ben.page.evaluate(async () => {
+		const { room } = await import('/page/sync.js');
+		room(Number(location.hash.match(/\d+/)[0])).me.muted = '2999-01-01T00:00:00Z';
+	});
+	await canWrite(ben, false);
+	await canWrite(ben, true);
+	await ben.says('at last');
+});
+
 promise('the teacher takes somebody out, keeps out, and lets in again', async (world) => {
 	world.expect(REFUSED);
 	const [teacher, ben] = await classroom(world, 'Ben');
