@@ -48,7 +48,7 @@ export function home(wanted, key, why, entered) {
 		h('a.soft', { href: '#/room/' + room.id }, h('bdi', room.name), room.password && ' 🔒', ' ', h('small', `${room.id}`))));
 
 	function draw(...cards) {
-		fill(el, h('header', h('img', { src: '/page/icon.svg', alt: '' }), h('h1', server.name || 'parlor'), h('p', t('tagline'))),
+		fill(el, h('header', h('img', { src: '/page/icon.svg', alt: '' }), h('h1', server.name || 'parlor')),
 			why && h('p.error', t(why)), error, ...cards, h('footer', wanted && h('a', { href: '#/' }, t('back')), button('language', t('language'), switchLang, 'plain')));
 	}
 

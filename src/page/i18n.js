@@ -3,8 +3,7 @@
 import * as store from './store.js';
 
 const WORDS = {};
-for (const line of `tagline|Open, say your name, talk.|打开，留名，开聊。
-join|Join|加入
+for (const line of `join|Join|加入
 make|Make a room|创建房间
 rooms|Rooms|房间
 roomName|Name of the room|房间名称

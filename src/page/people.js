@@ -3,7 +3,7 @@
 import { avatar } from './avatar.js';
 import { button, copyable, dialog, field, fill, form, h, menu, renew, sign, submit, sure, toast } from './dom.js';
 import { bidi, millis, refusal, t } from './i18n.js';
-import { ask, call } from './net.js';
+import { ask, call, net } from './net.js';
 import * as store from './store.js';
 
 async function command(it, act, fields) {
@@ -39,7 +39,7 @@ export function board(it) {
 	const aside = h('aside');
 	const said = h('div.said');
 	function update() {
-		renew(aside, [it.name, linkTo(it)], () => [h('h1', it.name), ...wayIn(it), h('p', linkTo(it)), h('a', { href: '#/room/' + it.id }, t('close'))]);
+		renew(aside, [it.name, linkTo(it), net.state], () => [net.state !== 'online' && h('div.bar', t(net.state)), h('h1', it.name), ...wayIn(it), h('p', linkTo(it)), h('a', { href: '#/room/' + it.id }, t('close'))]);
 		fill(said, it.entries.filter((e) => e.text).slice(-SHOWN).map((e) =>
 			h('div.big', avatar(it.faces[e.sender]), h('div', h('bdi', e.name), h('div', { dir: 'auto' }, e.text)))));
 	}

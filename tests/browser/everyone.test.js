@@ -212,6 +212,13 @@ promise('the board shows the way in and the newest messages, as large as a wall 
 	await teacher.until(() => innerHeight === 500);
 	assert.ok(await bottom() < 495, 'the newest is in view');
 	await teacher.fits('the board');
+	// Who stands before the wall sees that it no longer follows.
+	world.expect(/WebSocket connection to .* failed/, /net::ERR_/);
+	await world.server.kill();
+	await teacher.page.locator('.board .bar').getByText('Offline: trying again').waitFor();
+	await teacher.fits('the board without a server');
+	await world.server.start();
+	await teacher.page.locator('.board .bar').waitFor({ state: 'detached' });
 	await teacher.page.getByRole('link', { name: 'Close' }).click();
 	await teacher.sees('line 11');
 });
