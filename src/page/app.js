@@ -4,7 +4,7 @@ import { chat } from './chat.js';
 import { $, closeAll, fill } from './dom.js';
 import { home, reference } from './home.js';
 import { start } from './net.js';
-import { board } from './people.js';
+import { board, where } from './people.js';
 import * as store from './store.js';
 import { load, room, rooms, view } from './sync.js';
 
@@ -22,6 +22,7 @@ function route() {
 	screen = inside ? (location.hash.endsWith('board') ? board : chat)(it) : home(wanted, key, it && it.member.length > 3 && it.member, entered);
 	screen.it = inside;
 	fill($('app'), screen.el);
+	if (inside) where().then(() => view.changed());
 	if (inside && !it.loaded) load(it);
 	screen.opened?.();
 	title();

@@ -1,4 +1,4 @@
-// Fifty faces, drawn from `avatarIndex`: five animals in ten colours.
+// Fifty faces, drawn from `avatarIndex`: three animals, each in a colour of its own.
 
 function svg(tag, attributes, ...children) {
 	const el = document.createElementNS('http://www.w3.org/2000/svg', tag);
@@ -7,23 +7,16 @@ function svg(tag, attributes, ...children) {
 	return el;
 }
 
-/** The left ear of cat, bear, rabbit, owl and frog; what is inside. */
-const EARS = ['M9 27 11 7l13 10z', 'M5 16a7 7 0 1 1 15 0 7 7 0 1 1-15 0z', 'M13 24C6 4 14-1 18 4s4 12 4 18z', 'M8 30V8c5 1 10 4 16 6v16z', 'M10 18a6.5 6.5 0 1 1 13 0v6H10z'];
-const INNER = ['M12.5 19 13.5 12l5 4z', 'M9 16a3 3 0 1 1 7 0 3 3 0 1 1-7 0z', 'M15 18c-3-9-.5-12 1-11s3 7 3 11z'];
+/** The left ear of cat, bear and rabbit. */
+const EARS = ['M9 27 11 7l13 10z', 'M5 16a7 7 0 1 1 15 0 7 7 0 1 1-15 0z', 'M13 24C6 4 14-1 18 4s4 12 4 18z'];
 
 export function avatar(index = 0) {
-	const kind = index % 5;
-	const step = Math.floor(index / 5) % 10;
-	const [fur, light, dark] = ['55%,63%', '60%,88%', '45%,16%'].map((c) => `hsl(${step * 36 + kind * 9},${c})`);
+	const [fur, light, dark] = ['55%,63%', '60%,88%', '45%,16%'].map((c) => `hsl(${index * 47},${c})`);
 	const path = (d, fill) => svg('path', { d, fill });
-	const line = (d) => svg('path', { d, fill: 'none', stroke: dark, 'stroke-width': 1.8, 'stroke-linecap': 'round' });
 	const dot = (cx, cy, r, fill) => svg('circle', { cx, cy, r, fill });
-	const both = (half) => ['', 'matrix(-1 0 0 1 48 0)'].map((transform, i) => svg('g', { transform }, ...half(i)));
-	const [x, y, white] = [[17.5, 25, 6], [16.5, 18, 4.5]][kind - 3] || [17.5, 28, 0];
-	const frog = kind > 3;
-	const shut = (i) => step % 3 === 1 || (i && step % 3 === 2);
+	const both = (half) => ['', 'matrix(-1 0 0 1 48 0)'].map((transform) => svg('g', { transform }, ...half()));
 	return svg('svg', { viewBox: '0 0 48 48', class: 'avatar', 'aria-hidden': true }, path('M0 0h48v48H0z', light),
-		...both(() => [path(EARS[kind], fur), path(INNER[kind] || '', light)]), svg('ellipse', { cx: 24, cy: 31, rx: frog ? 18 : 16, ry: frog ? 12 : 14, fill: fur }),
-		...both((i) => [dot(x, y, white, '#fff'), dot(13, 34, 2.3, '#ef7d86'), shut(i) ? line(`M${x - 2.5} ${y + 1}q2.5-3.5 5 0`) : dot(x, y, 2.3, dark)]),
-		kind === 3 ? path('M21.5 29h5L24 34z', '#f2b84b') : line(frog ? 'M16 32q8 6 16 0' : 'M23 32h2M20 35.5q2 2 4 0q2 2 4 0'));
+		...both(() => [path(EARS[index % 3], fur)]), svg('ellipse', { cx: 24, cy: 31, rx: 16, ry: 14, fill: fur }),
+		...both(() => [dot(17.5, 28, 2.3, dark), dot(13, 34, 2.3, '#ef7d86')]),
+		svg('path', { d: 'M23 32h2M20 35.5q2 2 4 0q2 2 4 0', fill: 'none', stroke: dark, 'stroke-width': 1.8, 'stroke-linecap': 'round' }));
 }

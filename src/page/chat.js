@@ -7,7 +7,7 @@ import { List } from './list.js';
 import { ask, call, hurry, net } from './net.js';
 import { hands, people, settings, share } from './people.js';
 import * as store from './store.js';
-import { change, leave, load, older, say, typing } from './sync.js';
+import { change, leave, load, members, older, say, typing } from './sync.js';
 
 const MAX_CHARS = 4000;
 const GROUP_MS = 300000;
@@ -17,7 +17,7 @@ const ADDRESS = /(\bhttps?:\/\/[^\s<>"'`，。！？；：、（）《》「」]
 const linked = (text) => text.split(ADDRESS).map((part, i) => (i % 2 ? h('a', { href: part, target: '_blank', rel: 'noopener noreferrer' }, part) : part));
 const snippet = (text) => text.slice(0, 90).replace(/\s+/g, ' ') + (text.length > 90 ? '…' : '');
 
-const complain = (answer) => answer.code && toast(refusal(answer));
+const complain = (answer) => answer.code && !toast(refusal(answer));
 
 function told(all) {
 	const { kind, user, frame } = all[0];
@@ -32,9 +32,10 @@ function told(all) {
 
 export function chat(it) {
 	let calm, shown;
+	let ticks = 0;
 
 	function rows() {
-		const all = [{ key: 'top', sig: [it.more, it.gone, it.name].join() }];
+		const all = [{ key: 'top', spec: 'div.note', sig: t(it.more ? 'catching' : it.gone ? 'lost' : 'begins', bidi(it.name)) }];
 		let before = {};
 		const { id } = it.me;
 		let date, divided;
@@ -46,8 +47,8 @@ export function chat(it) {
 		const item = (entry) => {
 			const { kind, seq, sent, sender, text } = entry;
 			const own = sender === id;
-			if (sent && dayOf(sent) !== date) push({ key: 'd' + (date = dayOf(sent)), date, sig: day(date) });
-			if (it.divider !== null && !divided && seq > it.divider && text && !own) divided = push({ key: 'new', sig: 1 });
+			if (sent && dayOf(sent) !== date) push({ key: 'd' + (date = dayOf(sent)), spec: 'div.day', sig: day(date) });
+			if (it.divider !== null && !divided && seq > it.divider && text && !own) divided = push({ key: 'new', spec: 'div.unread', sig: t('new') });
 			if (kind === 'message') {
 				const first = before.sender !== sender || sent - before.sent > GROUP_MS;
 				const quoted = it.bySeq.get(entry.reply) || {};
@@ -56,7 +57,7 @@ export function chat(it) {
 				return;
 			}
 			// Who came one after the other, and what was deleted, is one line.
-			const row = before.kind === kind && kind !== 'notice' ? before.row : push({ key: 'n' + seq, notices: [] });
+			const row = before.kind === kind && kind !== 'notice' ? before.row : push({ key: 'n' + seq, spec: 'div.note', notices: [] });
 			row.notices.push(entry);
 			row.sig = seq;
 			before = { kind, row };
@@ -66,11 +67,8 @@ export function chat(it) {
 		return all;
 	}
 
-	function draw({ key, date, notices, entry, first, own, quoted }) {
-		if (key === 'top') return h('div.note', t(it.more ? 'catching' : it.gone ? 'lost' : 'begins', bidi(it.name)));
-		if (key === 'new') return h('div.unread', t('new'));
-		if (date) return h('div.day', day(date));
-		if (notices) return h('div.note', told(notices));
+	function draw({ spec, sig, notices, entry, first, own, quoted }) {
+		if (spec) return h(spec, notices ? told(notices) : sig);
 		const { text, reply, uuid, seq, failed, modified, sender, sent } = entry;
 		const state = seq ? 'sent' : failed ? 'failed' : 'sending';
 		const act = () => menu(entry.name || t('more'), [
@@ -80,7 +78,7 @@ export function chat(it) {
 		]);
 		return h('div.row' + (own ? '.own' : '') + (first ? '.first' : ''), { 'data-uuid': uuid, 'data-state': own && state },
 			!own && h('div.face', first && avatar(it.faces[sender])),
-			h('div.bubble', first && !own && h('bdi', entry.name),
+			h('div.bubble', h(first && !own ? 'bdi' : 'bdi.unseen', entry.name || it.me.name),
 				reply && h('button.quote', { onclick: () => jump(reply) }, quoted.name && h('bdi', quoted.name), ' ', h('span', snippet(quoted.text || '…'))),
 				h('div.text', { dir: 'auto' }, linked(text), ' ', h('small', modified && t('edited') + ' ', h('time', clock(sent)), own && h('span', { role: 'img', 'aria-label': t(state) }, { sent: ' ✓', sending: ' ◌', failed: ' !' }[state]))),
 				failed && h('div.failed', t('failed') + ': ' + refusal(failed) + ' ', button('retry', t('retry'), () => say(it, '', 0, entry)), ' ',
@@ -131,9 +129,8 @@ export function chat(it) {
 
 	/** Whether and why this cannot be sent. */
 	function judge() {
-		const until = millis(it.me.muted);
 		const over = [...text.value].length - MAX_CHARS;
-		const silent = until > Date.now() ? t('mutedYou', clock(until)) : it.state.quiet && !it.me.owner && t('quiet');
+		const silent = it.me.muted ? t('mutedYou', clock(millis(it.me.muted))) : it.state.quiet && !it.me.owner && t('quiet');
 		renew(why, silent || (over > 0 && t('tooLong', over)) || '', () => [why.sig]);
 		text.readOnly = silent;
 		text.setAttribute('aria-disabled', Boolean(silent));
@@ -194,7 +191,7 @@ export function chat(it) {
 		['board', () => { location.hash += '/board'; }],
 		['sound', () => store.set('mute', !store.get('mute')), false, t('sound') + (store.get('mute') ? ' ✕' : ' ✓')],
 		['language', switchLang],
-		['leave', () => sure(t('leave'), () => leave(it).then((answer) => complain(answer) || (location.hash = '#/'))), true],
+		['leave', () => sure(t('leave') + (store.known(it.id).key ? t('keyStays') : ''), () => leave(it).then((answer) => complain(answer) || (location.hash = '#/'))), true],
 	]);
 	const el = h('main.chat', h('header', h('a.sign', { href: '#/', 'aria-label': t('back') }, '‹'), title, hand, button('share', t('share'), () => share(it)), sign('more', '⋯', t('more'), more)),
 		queue, h('div.middle', box, bar, end),
@@ -202,6 +199,8 @@ export function chat(it) {
 
 	function tick() {
 		follow();
+		// Only the server's clock knows when a mute ends.
+		if (it.me.muted && ++ticks % 10 === 0) members(it);
 		const state = net.state !== 'online' ? net.state : !it.loaded || it.cursor < it.goal ? 'catching' : it.lost ? 'lost' : 'online';
 		if (!it.loaded) load(it);
 		if (bar.dataset.state !== state) {

@@ -3,8 +3,7 @@
 import { switchLang } from './chat.js';
 import { $, button, field, fill, form, h, submit } from './dom.js';
 import { bidi, refusal, t } from './i18n.js';
-import { call } from './net.js';
-import { server } from './people.js';
+import { server, where } from './people.js';
 import * as store from './store.js';
 import { enter } from './sync.js';
 
@@ -38,7 +37,7 @@ export function home(wanted, key, why, entered) {
 	}
 
 	function join() {
-		const [roomId = value('room'), ownerKey] = wanted ? [wanted, key] : reference(value('room'));
+		const [roomId = value('room'), ownerKey = store.known(roomId).key] = wanted ? [wanted, key] : reference(value('room'));
 		attempt('/room/join', { roomId, ownerKey, roomPassword: value('password'), userName: value('name') || store.get('name') });
 	}
 	const make = () => attempt('/room/create', { roomName: value('room-name'), roomPassword: value('room-password'), userName: value('my-name') });
@@ -49,7 +48,7 @@ export function home(wanted, key, why, entered) {
 		h('a.soft', { href: '#/room/' + room.id }, h('bdi', room.name), room.password && ' 🔒', ' ', h('small', `${room.id}`))));
 
 	function draw(...cards) {
-		fill(el, h('header', h('img', { src: '/page/icon.svg', alt: '' }), h('h1', server.name || 'parlor'), h('p', t('tagline'))),
+		fill(el, h('header', h('img', { src: '/page/icon.svg', alt: '' }), h('h1', server.name || 'parlor')),
 			why && h('p.error', t(why)), error, ...cards, h('footer', wanted && h('a', { href: '#/' }, t('back')), button('language', t('language'), switchLang, 'plain')));
 	}
 
@@ -61,12 +60,11 @@ export function home(wanted, key, why, entered) {
 		!server.closed && card('make', t('make'), make, field('room-name', 'roomName', { required: true }), name('my-name'), password('room-password', 'optional')));
 
 	async function begin() {
-		const where = await call('/where');
-		if (where.status === 200) Object.assign(server, where);
+		await where();
 		if (!wanted) return all();
 		const { password } = listed() || {};
 		door(password);
-		if (!why && store.get('name') && (!password || key)) join();
+		if (!why && store.get('name') && (!password || key || store.known(wanted).key)) join();
 	}
 	begin();
 	return { el };

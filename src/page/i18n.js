@@ -3,8 +3,7 @@
 import * as store from './store.js';
 
 const WORDS = {};
-for (const line of `tagline|Open, say your name, talk.|打开，留名，开聊。
-join|Join|加入
+for (const line of `join|Join|加入
 make|Make a room|创建房间
 rooms|Rooms|房间
 roomName|Name of the room|房间名称
@@ -55,6 +54,7 @@ board|Board for the wall|投影大屏
 share|Invite|邀请
 sound|Sound|提示音
 leave|Leave the room|离开房间
+keyStays| (this device stays its owner)|（此设备仍为房主）
 hand|Raise hand|举手
 lower|Lower the hand|放下手
 mutedYou|You are muted until {0}|你已被禁言至 {0}
@@ -62,10 +62,12 @@ kicked|You were taken out of this room.|你已被移出该房间。
 closed|This room was closed.|该房间已关闭。
 gone|You are no longer in this room.|你已不在该房间中。
 settings|Room settings|房间设置
-newPassword|New password (empty: none)|新密码（留空则取消）
+newPassword|New password|新密码
+open|Remove the password|取消密码
 lock|Locked: nobody new can join|锁定：不允许新成员加入
 quiet|Quiet: only owners write|安静：仅房主可发言
 ownerHint|Owner link: whoever opens it owns this room.|房主链接：打开它的人即为房主。
+bare|Show the owner link|显示房主链接
 anew|New owner link; the old one is void|新的房主链接（旧链接失效）
 export|Messages and attendance|消息和出勤
 closeRoom|Close the room for good|永久关闭房间

@@ -80,9 +80,11 @@ export class List {
 			const { sig, el } = this.drawn.get(row.key) || {};
 			const now = sig === row.sig ? el : this.draw(row);
 			if (now !== el) {
-				const focused = el?.contains(document.activeElement);
+				// The last is the menu.
+				const controls = (of) => [...of.querySelectorAll('a,button')].reverse();
+				const focused = el ? controls(el).indexOf(document.activeElement) : -1;
 				el?.replaceWith(now);
-				if (focused) now.focus({ preventScroll: true });
+				if (focused >= 0) (controls(now)[focused] || this.box).focus({ preventScroll: true });
 				this.heights.delete(row.key);
 			}
 			if (last.nextSibling !== now) last.after(now);

@@ -3,7 +3,7 @@
 import { avatar } from './avatar.js';
 import { button, copyable, dialog, field, fill, form, h, menu, renew, sign, submit, sure, toast } from './dom.js';
 import { bidi, millis, refusal, t } from './i18n.js';
-import { ask } from './net.js';
+import { ask, call, net } from './net.js';
 import * as store from './store.js';
 
 async function command(it, act, fields) {
@@ -17,6 +17,11 @@ const SHOWN = 12;
 /** `GET /where`. */
 export const server = { addresses: [], rooms: [] };
 
+export async function where() {
+	const answer = await call('/where');
+	if (answer.status === 200) Object.assign(server, answer);
+}
+
 /** As others reach it; who runs the server may see localhost. */
 function linkTo(it, key) {
 	const near = /^(localhost|127\.|\[::1)/.test(location.hostname) && server.addresses[0];
@@ -25,17 +30,20 @@ function linkTo(it, key) {
 const qr = (link) => h('img.qr', { src: '/qr.svg?text=' + encodeURIComponent(link), alt: 'QR ' + link, onerror: (e) => e.target.remove() });
 
 const wayIn = (it) => [qr(linkTo(it)), h('p.number', t('room', it.id))];
-export const share = (it) => dialog('share', t('share'), ...wayIn(it), copyable('share', linkTo(it)));
+export async function share(it) {
+	if (!server.addresses[0]) await where();
+	dialog('share', t('share'), ...wayIn(it), copyable('share', linkTo(it)));
+}
 
 export function board(it) {
-	const title = h('h1');
+	const aside = h('aside');
 	const said = h('div.said');
 	function update() {
-		fill(title, it.name);
+		renew(aside, [it.name, linkTo(it), net.state], () => [net.state !== 'online' && h('div.bar', t(net.state)), h('h1', it.name), ...wayIn(it), h('p', linkTo(it)), h('a', { href: '#/room/' + it.id }, t('close'))]);
 		fill(said, it.entries.filter((e) => e.text).slice(-SHOWN).map((e) =>
 			h('div.big', avatar(it.faces[e.sender]), h('div', h('bdi', e.name), h('div', { dir: 'auto' }, e.text)))));
 	}
-	const el = h('main.board', h('aside', title, wayIn(it), h('p', linkTo(it)), h('a', { href: '#/room/' + it.id }, t('close'))), said);
+	const el = h('main.board', aside, said);
 	return { el, update, opened: update };
 }
 
@@ -83,7 +91,7 @@ export function hands(it, el) {
 const LOOK_MS = 5000;
 
 export async function settings(it) {
-	let keptOut, next;
+	let keptOut, next, bare;
 	const key = () => store.known(it.id).key;
 
 	async function look() {
@@ -95,7 +103,7 @@ export async function settings(it) {
 		return state;
 	}
 
-	const entry = (act, label, name) => form('.line', ({ value }) => command(it, act, { [name]: value || null }), field(act, label), submit(t('yes')));
+	const entry = (act, label, name) => form('.line', ({ value }) => value && command(it, act, { [name]: value }), field(act, label), submit(t('yes')));
 	const toggle = (act, is) => h('label.line', t(act), h('input#' + act, { type: 'checkbox', role: 'switch', checked: it.state[is], async onchange({ target }) {
 		if (!await command(it, act, { on: target.checked })) target.checked = !target.checked;
 	} }));
@@ -108,13 +116,15 @@ export async function settings(it) {
 	const box = dialog('settings', t('settings'), rename, entry('password', 'newPassword', 'password'), body);
 	box.live = () => {
 		const owner = key();
+		const link = owner && linkTo(it, owner);
 		if (!it.me.owner) return box.close();
 		if (Date.now() > next) look();
 		rename.elements[0].defaultValue = it.name;
-		renew(body, [it.state.locked, it.state.quiet, keptOut.map(({ user }) => user), owner], () => [toggle('lock', 'locked'), toggle('quiet', 'quiet'),
+		renew(body, [it.state.locked, it.state.quiet, keptOut.map(({ user }) => user), link, bare, it.state.password], () => [
+			it.state.password && button('open', t('open'), () => command(it, 'password', { password: null })), toggle('lock', 'locked'), toggle('quiet', 'quiet'),
 			...keptOut.map(({ user, name }) => button('allow', t('allow', bidi(name)), () => command(it, 'allow', { user }))),
 			h('p', t('export'), ['html', 'txt', 'csv', 'json'].flatMap((f) => [' ', button(f, f, () => download(it, f))])),
-			h('p', t('ownerHint')), owner && qr(linkTo(it, owner)), owner && copyable('ownerHint', linkTo(it, owner)),
+			h('p', t('ownerHint')), link && (bare ? [qr(link), copyable('ownerHint', link)] : button('bare', t('bare'), () => { bare = true; box.live(); })),
 			button('anew', t('anew'), () => sure(t('anew'), anew)), button('close-room', t('closeRoom'), () => sure(t('closeRoom'), () => command(it, 'close')), 'danger')]);
 	};
 	box.live();

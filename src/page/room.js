@@ -1,6 +1,6 @@
 // A room as this page knows it. Frames go in; no socket, no document.
 
-import { millis } from './i18n.js';
+import { millis, t } from './i18n.js';
 import * as store from './store.js';
 
 export const erased = (entry) => Object.assign(entry, { kind: 'deleted', text: '' });
@@ -8,7 +8,7 @@ export const erased = (entry) => Object.assign(entry, { kind: 'deleted', text: '
 export class Room {
 	constructor(id) {
 		/** member: 'yes', 'no', or why not any more: 'kicked', 'closed', 'gone'. '': not known yet. */
-		Object.assign(this, { id, name: store.known(id).name, member: '', members: new Map(), state: {}, hands: [], faces: {}, typing: new Map() });
+		Object.assign(this, { id, name: store.known(id).name || t('room', id), member: '', members: new Map(), state: {}, hands: [], faces: {}, typing: new Map() });
 		/** What is being written: {text, about, edit, under: what waits beneath}. */
 		this.draft = { text: '' };
 		/** Own messages not known to be stored, oldest first: {uuid, text, reply, sent, failed}. */

@@ -48,8 +48,9 @@ export function remember(id, fields) {
 /** Drops what can never be sent: of whom this device is no longer, or to the room `id`. */
 export const sweep = (id) => outbox().forEach((p) => (p.by !== by() || p.room === id) && set('out.' + p.uuid, null));
 
-export function forget(id) {
-	set('rooms', rooms().filter((room) => room.id !== id));
+/** The key of a room that one left stays: its only owner may come back. */
+export function forget(id, left) {
+	set('rooms', rooms().filter((room) => room.id !== id || (left && room.key)));
 	set('seen.' + id, null);
 	sweep(id);
 }

@@ -95,7 +95,7 @@ async function page(it, before) {
 	return !answer.code;
 }
 
-async function members(it) {
+export async function members(it) {
 	const { code, data, state } = await ask('members', { room: it.id });
 	if (code) return;
 	it.setMembers(data);
@@ -171,6 +171,11 @@ export async function enter(path, body) {
 		store.set('me', null);
 		return enter(path, body);
 	}
+	// A key that was made void since is none.
+	if (answer.code === 'wrong_password' && body.ownerKey && body.ownerKey === store.known(body.roomId).key) {
+		store.remember(body.roomId, { key: null });
+		return enter(path, { ...body, ownerKey: null });
+	}
 	if (answer.code === 'room_not_found') store.forget(body.roomId);
 	if (!answer.success) return answer;
 	const { user, room: { id, roomId, roomName }, token, ownerKey = body.ownerKey } = answer.data;
@@ -188,7 +193,7 @@ export async function leave(it) {
 	const answer = await ask('leave', { room: it.id });
 	if (!answer.code) {
 		rooms.delete(it.id);
-		store.forget(it.id);
+		store.forget(it.id, true);
 	}
 	return answer;
 }

@@ -117,6 +117,49 @@ promise('who leaves a room is gone from it, and the device has forgotten it', as
 	await anna.sees('back again');
 });
 
+promise('the only owner who leaves is told that the device keeps the key, and comes back as the owner', async (world) => {
+	world.expect(...NOISE);
+	const anna = await world.teacher('Anna');
+	await world.pupil(anna, 'Ben');
+	const leaves = async () => {
+		await anna.choose('Leave the room');
+		await anna.page.getByRole('dialog', { name: 'Leave the room (this device stays its owner)?' }).waitFor();
+		await anna.press('OK', anna.dialog);
+		await anna.page.locator('#make').waitFor();
+	};
+	const owns = () => anna.page.evaluate(() => JSON.parse(localStorage['parlor.rooms'])[0].key);
+	await leaves();
+	await anna.page.locator('#rooms').getByRole('link', { name: 'Physics 7b' }).click();
+	await anna.choose('Room settings');
+	await anna.page.getByRole('dialog', { name: 'Room settings' }).waitFor();
+	await anna.page.keyboard.press('Escape');
+
+	// A key that another owner has made void is forgotten; the room is open as to anybody.
+	assert.match(await owns(), /^[0-9a-f]{32}$/);
+	await leaves();
+	await anna.page.evaluate(() => {
+		const [room, ...rest] = JSON.parse(localStorage['parlor.rooms']);
+		localStorage['parlor.rooms'] = JSON.stringify([{ ...room, key: '0'.repeat(32) }, ...rest]);
+	});
+	await anna.page.locator('#rooms').getByRole('link', { name: 'Physics 7b' }).click();
+	await anna.says('as anybody');
+	assert.equal(await owns(), null);
+});
+
+promise('who cannot leave because the server is away is told so and stays', async (world) => {
+	world.expect(...NOISE);
+	const anna = await world.teacher('Anna');
+	await anna.choose('Leave the room');
+	await world.server.kill();
+	await anna.press('OK', anna.dialog);
+	await anna.page.getByText('The server does not answer.').waitFor();
+	await anna.text.waitFor();
+	assert.match(anna.page.url(), /room\/1$/);
+	// A room that this device does not know is named by its number.
+	await anna.page.evaluate(() => { location.hash = '#/room/77'; });
+	await anna.until(() => document.title === 'Room 77 · parlor');
+});
+
 promise('a page that nobody looks at makes a sound for others\' messages, once in a while, unless it is turned off', async (world) => {
 	const anna = await world.teacher('Anna');
 	const ben = await world.person();

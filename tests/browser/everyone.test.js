@@ -212,6 +212,13 @@ promise('the board shows the way in and the newest messages, as large as a wall 
 	await teacher.until(() => innerHeight === 500);
 	assert.ok(await bottom() < 495, 'the newest is in view');
 	await teacher.fits('the board');
+	// Who stands before the wall sees that it no longer follows.
+	world.expect(/WebSocket connection to .* failed/, /net::ERR_/);
+	await world.server.kill();
+	await teacher.page.locator('.board .bar').getByText('Offline: trying again').waitFor();
+	await teacher.fits('the board without a server');
+	await world.server.start();
+	await teacher.page.locator('.board .bar').waitFor({ state: 'detached' });
 	await teacher.page.getByRole('link', { name: 'Close' }).click();
 	await teacher.sees('line 11');
 });
@@ -228,6 +235,23 @@ promise('the invitation shows a link and its QR code, and the link needs only a 
 	await ben.page.getByLabel('Your name').fill('Ben');
 	await ben.page.getByLabel('Your name').press('Enter');
 	await ben.text.waitFor();
+});
+
+promise('invitation and board lead to the address that others reach, after a reload too', async (world) => {
+	const teacher = await world.teacher();
+	// Another name of this server, as a phone may have it: the page is on 127.0.0.1.
+	const lan = `http://localhost:${world.server.port}`;
+	await teacher.page.route('**/where', (route) => route.fulfill({ json: { name: 'parlor', addresses: [lan], rooms: [] } }));
+	await teacher.page.reload();
+	await teacher.text.waitFor();
+	await teacher.press('Invite');
+	const link = `${lan}/#/room/${teacher.room()}`;
+	assert.equal(await teacher.dialog.getByRole('textbox').inputValue(), link);
+	await teacher.page.keyboard.press('Escape');
+	await teacher.choose('Board for the wall');
+	await teacher.page.reload();
+	await teacher.page.getByRole('img', { name: 'QR ' + link, exact: true }).waitFor();
+	await teacher.page.getByText(link, { exact: true }).waitFor();
 });
 
 promise('a name that is taken comes with another that is free', async (world) => {

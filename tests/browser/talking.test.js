@@ -52,6 +52,23 @@ promise('a reload keeps the place, the name and the room', async (world) => {
 	await anna.sees('after it');
 });
 
+promise('a screen reader hears who says it, of each message, and the focus stays where somebody edits', async (world) => {
+	const anna = await world.teacher('Anna');
+	const ben = await world.pupil(anna, 'Ben');
+	for (const text of ['one', 'two']) await anna.says(text);
+	await ben.sees('two');
+	for (const who of [anna, ben]) assert.deepEqual(await who.rows.locator('bdi').allTextContents(), ['Anna', 'Anna']);
+	const menu = ben.rows.last().getByRole('button', { name: 'More' });
+	await menu.focus();
+	await anna.page.evaluate(async () => {
+		const { change, room } = await import('/page/sync.js');
+		const it = room(Number(location.hash.match(/\d+/)[0]));
+		await change(it, it.entries.at(-1), 'edited: http://x.example/');
+	});
+	await ben.sees('edited: ');
+	assert.equal(await menu.evaluate((el) => el === document.activeElement), true);
+});
+
 promise('what came while one looked away is counted in the title and divided off', async (world) => {
 	const anna = await world.teacher('Anna');
 	const ben = await world.pupil(anna, 'Ben');

@@ -71,9 +71,18 @@ promise('the teacher renames, sets and removes a password, locks, and asks for q
 	await dora.page.getByLabel('Password').fill('open sesame');
 	await dora.press('Join ⁨Chemistry⁩', dora.page.locator('#join'));
 	await dora.text.waitFor();
-	await box.getByLabel(/^New password/).fill('');
-	await box.getByLabel(/^New password/).press('Enter');
+	// An empty field is nobody's wish: only the button removes the password.
+	const field = box.getByLabel(/^New password/);
+	await field.fill('');
+	await field.press('Enter');
+	await box.getByRole('switch', { name: /^Quiet/ }).check();
+	await ben.sees('quiet, only owners write');
+	assert.equal(await ben.log.getByText('removed the password').count(), 0);
+	await teacher.press('Remove the password', box);
 	await ben.sees('removed the password');
+	await box.getByRole('button', { name: 'Remove the password' }).waitFor({ state: 'detached' });
+	await box.getByRole('switch', { name: /^Quiet/ }).uncheck();
+	await canWrite(ben, true);
 	const emil = await world.pupil(teacher, 'Emil');
 	await emil.says('in without one');
 });
@@ -112,6 +121,29 @@ promise('the teacher mutes for a time, deletes any message, and all of one perso
 		assert.deepEqual(await who.messages(), ['a good one']);
 	}
 	await ben.says('sorry');
+});
+
+promise('a mute is judged by the server, however wrong the clock of the phone is', async (world) => {
+	const [teacher, ben] = await classroom(world, 'Ben');
+	for (const hours of [-48, 96]) {
+		await ben.page.evaluate((ms) => { const { now } = Date; Date.now = () => now() + ms; }, hours * 3600_000);
+		const { id: user } = await ben.page.evaluate(() => JSON.parse(localStorage['parlor.me']));
+		const { token } = await teacher.page.evaluate(() => JSON.parse(localStorage['parlor.me']));
+		const mute = (minutes) => world.api(`/rooms/${teacher.room()}/owner`, { act: 'mute', user, minutes }, token);
+		await mute(7);
+		await ben.sees(/Ben.? is muted until/);
+		await canWrite(ben, false);
+		await mute(0);
+		await canWrite(ben, true);
+	}
+	// What the page missed: it asks, for the end of a mute is told to nobody.
+	await ben.page.evaluate(async () => {
+		const { room } = await import('/page/sync.js');
+		room(Number(location.hash.match(/\d+/)[0])).me.muted = '2999-01-01T00:00:00Z';
+	});
+	await canWrite(ben, false);
+	await canWrite(ben, true);
+	await ben.says('at last');
 });
 
 promise('the teacher takes somebody out, keeps out, and lets in again', async (world) => {
@@ -177,6 +209,11 @@ promise('another owner is named and dismissed, and the owner link makes one unti
 
 	const box = await settings(teacher);
 	const field = box.getByLabel(/^Owner link/);
+	// The wall may show what the teacher sees: the link gives the room away, and is shown when asked for.
+	await teacher.page.getByText(/^Owner link/).waitFor();
+	assert.equal(await box.locator('input[readonly], img').count(), 0);
+	await teacher.press('Show the owner link', box);
+	await box.getByRole('img', { name: /^QR .*owner=/ }).waitFor();
 	const old = await field.inputValue();
 	assert.match(old, /\/#\/room\/\d+\?owner=[0-9a-f]{32}$/);
 	await teacher.press('New owner link; the old one is void', box);
@@ -199,6 +236,7 @@ promise('what owners see follows what another owner does, and a link that was ma
 	await ben.sees('is now an owner');
 	const box = await settings(teacher);
 	const link = box.getByLabel(/^Owner link/);
+	await teacher.press('Show the owner link', box);
 	assert.match(await link.inputValue(), /owner=/);
 	await box.getByLabel(/^New password/).fill('half a pass');
 	const his = await settings(ben);
@@ -211,6 +249,7 @@ promise('what owners see follows what another owner does, and a link that was ma
 	await eventually('it is locked', () => box.getByRole('switch', { name: /^Locked/ }).isChecked());
 	assert.equal(await box.getByLabel('Name of the room').inputValue(), 'Chemistry');
 	assert.equal(await box.getByLabel(/^New password/).inputValue(), 'half a pass', 'what is being typed stays');
+	await ben.press('Show the owner link', his);
 	assert.match(await his.getByLabel(/^Owner link/).inputValue(), /owner=/);
 	await escape(ben);
 	await toMember(ben, 'Cleo', 'Take out and keep out', true);
@@ -218,7 +257,7 @@ promise('what owners see follows what another owner does, and a link that was ma
 	await cleo.page.getByText('You were taken out of this room.').waitFor();
 	await escape(teacher);
 	await settings(teacher);
-	assert.equal(await link.count(), 0);
+	assert.equal(await teacher.dialog.getByRole('button', { name: 'Show the owner link' }).count() + await link.count(), 0);
 
 	// Who is no owner any more has no settings, either.
 	await escape(teacher);
