@@ -7,9 +7,8 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 
-use argon2::Argon2;
-use argon2::password_hash::phc::PasswordHash;
-use argon2::password_hash::{PasswordHasher, PasswordVerifier};
+use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
 use crossbeam_channel::{Sender, bounded};
 use sha2::{Digest, Sha256};
 
@@ -174,8 +173,10 @@ fn start_hashing() -> Option<Tasks> {
     for n in 1..=AT_A_TIME {
         let todo = todo.clone();
         let run = move || {
+            // Once it is needed, kept: an allocator gave each hashing another 19 MiB.
+            let mut memory = vec![];
             for (task, answer) in todo {
-                let _ = answer.send(do_task(&task));
+                let _ = answer.send(do_task(&task, &mut memory));
             }
         };
         let started = thread::Builder::new().name(format!("hash-{n}")).spawn(run);
@@ -187,33 +188,97 @@ fn start_hashing() -> Option<Tasks> {
     (made > 0).then_some(tasks)
 }
 
-fn do_task(task: &Task) -> Done {
+fn do_task(task: &Task, memory: &mut Vec<Block>) -> Done {
     match task {
-        Task::Hash(password) => {
-            let hashed: Result<PasswordHash, _> =
-                Argon2::default().hash_password(password.as_bytes());
-            match hashed {
-                Ok(hash) => Done::Hashed(hash.to_string().into()),
-                Err(e) => {
-                    log::error!("a password cannot be hashed: {e}");
-                    Done::Failed
-                }
+        Task::Hash(password) => match hash(password, memory) {
+            Ok(hash) => Done::Hashed(hash.to_string().into()),
+            Err(e) => {
+                log::error!("a password cannot be hashed: {e}");
+                Done::Failed
             }
-        }
-        Task::Check(password, hash) => {
-            let Ok(hash) = PasswordHash::new(hash) else {
-                log::error!("a stored password hash is damaged");
-                return Done::Checked(false);
-            };
-            let verified = Argon2::default().verify_password(password.as_bytes(), &hash);
-            Done::Checked(verified.is_ok())
+        },
+        Task::Check(password, stored) => {
+            let checked = PasswordHash::new(stored).map_err(|e| e.to_string());
+            let checked = checked.and_then(|hash| Ok(again(password, &hash, memory)? == hash.hash));
+            Done::Checked(checked.unwrap_or_else(|e| {
+                log::error!("a stored password hash is damaged: {e}");
+                false
+            }))
         }
     }
+}
+
+/// The PHC string of a password, as argon2's own `hash_password` makes it, in memory that is used
+/// again.
+fn hash(password: &str, memory: &mut Vec<Block>) -> Result<PasswordHash, String> {
+    let argon2 = Argon2::default();
+    let mut salt = [0; Salt::RECOMMENDED_LENGTH];
+    random(&mut salt).map_err(|_| "no random bytes".to_owned())?;
+    let hash = Some(output(&argon2, password, &salt, memory)?);
+    Ok(PasswordHash {
+        algorithm: Algorithm::default().ident(),
+        version: Some(Version::default().into()),
+        params: ParamsString::try_from(argon2.params()).map_err(|e| e.to_string())?,
+        salt: Some(Salt::new(&salt).map_err(|e| e.to_string())?),
+        hash,
+    })
+}
+
+/// What a password comes to by the algorithm, parameters and salt of a hash.
+fn again(
+    password: &str,
+    by: &PasswordHash,
+    memory: &mut Vec<Block>,
+) -> Result<Option<Output>, String> {
+    let algorithm = Algorithm::try_from(by.algorithm.as_str()).map_err(|e| e.to_string())?;
+    let version = by.version.map(Version::try_from).transpose();
+    let version = version.map_err(|e| e.to_string())?.unwrap_or_default();
+    let params = Params::try_from(by).map_err(|e| e.to_string())?;
+    let salt = by.salt.as_ref().ok_or("no salt")?;
+    let argon2 = Argon2::new(algorithm, version, params);
+    output(&argon2, password, salt, memory).map(Some)
+}
+
+fn output(
+    argon2: &Argon2,
+    password: &str,
+    salt: &[u8],
+    memory: &mut Vec<Block>,
+) -> Result<Output, String> {
+    let params = argon2.params();
+    if memory.len() < params.block_count() {
+        memory.resize(params.block_count(), Block::default());
+    }
+    let mut out = vec![0; params.output_len().unwrap_or(Params::DEFAULT_OUTPUT_LEN)];
+    let filled = argon2.hash_password_into_with_memory(password.as_bytes(), salt, &mut out, memory);
+    filled.map_err(|e| e.to_string())?;
+    Output::new(&out).map_err(|e| e.to_string())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_hash_is_the_one_that_argon2_makes_and_checks() {
+        use argon2::password_hash::{PasswordHasher, PasswordVerifier};
+        let (passwords, here) = (Passwords::default(), IpAddr::from([127, 0, 0, 1]));
+        let theirs: PasswordHash = Argon2::default().hash_password(b"114514").unwrap();
+        let check = |password| passwords.check(password, Some(&theirs.to_string()));
+        assert_eq!((check("114514"), check("114515")), (Ok(true), Ok(false)));
+        let ours = passwords.hash("114514", here).unwrap();
+        let head = |hash: &str| hash.rsplitn(3, '$').nth(2).map(str::to_owned);
+        assert_eq!(head(&ours), head(&theirs.to_string()));
+        let verify =
+            |password: &str| Argon2::default().verify_password(password.as_bytes(), &*ours);
+        assert!(verify("114514").is_ok() && verify("114515").is_err());
+        // Of a future with other costs, or of another program.
+        let params = Params::new(8 * 1024, 3, 1, Some(24)).unwrap();
+        let other = Argon2::new(Algorithm::Argon2i, Version::V0x13, params);
+        let other: PasswordHash = other.hash_password(b"114514").unwrap();
+        let check = |password| passwords.check(password, Some(&other.to_string()));
+        assert_eq!((check("114514"), check("114515")), (Ok(true), Ok(false)));
+    }
 
     #[test]
     fn a_password_opens_its_own_hash_only() {

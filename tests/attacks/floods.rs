@@ -3,7 +3,7 @@
 
 use crate::raw::{connect, get, rest, send, status};
 use crate::support::{DEADLINE, Http, PASSWORD, Reply, Server, account, create, join};
-use crate::vitals::Vitals;
+use crate::vitals::{ALLOCATOR_KEEPS, Vitals};
 use serde_json::json;
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
@@ -147,6 +147,21 @@ fn a_class_registers_at_once_and_a_flood_of_accounts_is_too_fast() {
     assert!(count >= 120, "only {count} of a class could register");
     let other = http.calling_from([127, 0, 0, 2]);
     register(&other, 1_000).done(201);
+}
+
+#[test]
+fn logins_hold_the_memory_of_two_hashings_however_many_they_are() {
+    const TWO: u64 = 2 * 19 * 1024 * 1024;
+    let server = Server::start(&["--data", "none"]);
+    let before = Vitals::of(&server).rss;
+    account(&server.client(), "Ada");
+    for _ in 0..40 {
+        // Each on a connection of its own, as phones come.
+        let body = json!({"username":"Ada","password":PASSWORD});
+        server.client().post("/login", body).done(200);
+    }
+    let more = Vitals::of(&server).rss.saturating_sub(before);
+    assert!(more < TWO + ALLOCATOR_KEEPS, "{} MiB", more >> 20);
 }
 
 #[test]
