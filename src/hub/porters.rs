@@ -109,8 +109,10 @@ impl Drop for Porters {
 }
 
 fn guard(inbox: Receiver<Load>) {
-    // Of this thread alone, on Linux. Elsewhere, or refused, it goes as fast as the others.
-    let _ = rustix::process::setpriority_process(None, NICE);
+    // Of this thread alone; elsewhere it would be the whole process. Refused, it goes as fast as others.
+    if cfg!(target_os = "linux") {
+        let _ = rustix::process::setpriority_process(None, NICE);
+    }
     if catch_unwind(AssertUnwindSafe(|| carry_all(&inbox))).is_err() {
         // Rooms that are told nothing any more would be worse than to end.
         log::error!("a porter panicked; parlor ends (committed messages are safe)");
