@@ -3,20 +3,10 @@
 //!
 //! Needs libfaketime: only the wall clock is faked, as in life.
 
-use crate::support::{Guest, Server, TempDir, account, create, join, places, until};
+use crate::support::{Guest, Server, TempDir, account, create, join, libfaketime, places, until};
 use serde_json::json;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
-
-/// Where Debian, Alpine, Fedora and those built by hand put it.
-const LIBFAKETIME: [&str; 6] = [
-    "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1",
-    "/usr/lib/aarch64-linux-gnu/faketime/libfaketimeMT.so.1",
-    "/usr/lib/arm-linux-gnueabihf/faketime/libfaketimeMT.so.1",
-    "/usr/lib64/faketime/libfaketimeMT.so.1",
-    "/usr/lib/faketime/libfaketimeMT.so.1",
-    "/usr/local/lib/faketime/libfaketimeMT.so.1",
-];
 
 const YEAR: i64 = 365 * 24 * 3600;
 
@@ -50,12 +40,9 @@ impl Clock {
 
     /// The launcher of a server that reads this clock.
     pub fn prefix(&self) -> Vec<String> {
-        let library = LIBFAKETIME.iter().find(|path| Path::new(path).exists());
-        let library =
-            library.expect("this test needs libfaketime; on Debian: apt-get install faketime");
         vec![
             "env".into(),
-            format!("LD_PRELOAD={library}"),
+            format!("LD_PRELOAD={}", libfaketime()),
             format!("FAKETIME_TIMESTAMP_FILE={}", self.file().display()),
             "FAKETIME_NO_CACHE=1".into(),
             "FAKETIME_DONT_FAKE_MONOTONIC=1".into(),

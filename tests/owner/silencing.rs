@@ -1,7 +1,7 @@
 //! Quiet and mute: who may not write, on which transport, and for how long.
 
 use super::{Class, by, class, class_on, join_named, noticed, told};
-use crate::support::{Guest, Http, Server, until, uuid};
+use crate::support::{Guest, Http, Server, libfaketime, until, uuid};
 use serde_json::{Value, json};
 
 /// `edit` of a message over a socket; its answer.
@@ -95,6 +95,8 @@ fn who_is_muted_cannot_write_and_is_told_for_how_long() {
     let class = class.restarted();
     let bob = class.bob.clone();
     bob.send(json!({"content":"but"})).refused(403, "muted");
+    let again = bob.say_as(&uuid, "before");
+    assert_eq!(again["seq"], 4, "what was stored before is stored still");
     class.acts(json!({"act":"mute","user":class.bob.id,"minutes":0}));
     assert_eq!(told(&bob), "Ada let Bob write again");
     bob.say("thank you");
@@ -103,7 +105,8 @@ fn who_is_muted_cannot_write_and_is_told_for_how_long() {
 #[test]
 fn a_mute_ends_by_itself_by_the_clock() {
     // The clock of this parlor runs a hundred times as fast.
-    let fast = ["faketime", "-f", "+0 x100"];
+    let library = format!("LD_PRELOAD={}", libfaketime());
+    let fast = ["env", &library, "FAKETIME=+0 x100"];
     let args = [
         "--user-rate",
         "0",

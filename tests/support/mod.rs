@@ -22,7 +22,7 @@ pub use account::{Account, PASSWORD, account, log_in};
 pub use guest::{Guest, create, join, join_as, places, texts};
 pub use http::{Http, Reply, Waiting};
 pub use order::{Caller, Entry, Heard, Line, Rng, What};
-pub use server::{Exit, PARLOR, Server, TempDir};
+pub use server::{Exit, PARLOR, Server, TempDir, libfaketime};
 pub use shape::Shape;
 pub use ws::Ws;
 

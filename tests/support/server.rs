@@ -234,6 +234,23 @@ impl Server {
     }
 }
 
+/// Where Debian, Alpine, Fedora and those built by hand put it.
+const LIBFAKETIME: [&str; 6] = [
+    "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1",
+    "/usr/lib/aarch64-linux-gnu/faketime/libfaketimeMT.so.1",
+    "/usr/lib/arm-linux-gnueabihf/faketime/libfaketimeMT.so.1",
+    "/usr/lib64/faketime/libfaketimeMT.so.1",
+    "/usr/lib/faketime/libfaketimeMT.so.1",
+    "/usr/local/lib/faketime/libfaketimeMT.so.1",
+];
+
+/// What fakes a clock, to be loaded by `env LD_PRELOAD=…`: the program faketime starts a child of its
+/// own, which would outlive the test.
+pub fn libfaketime() -> &'static str {
+    let library = LIBFAKETIME.iter().find(|path| Path::new(path).exists());
+    library.expect("this test needs libfaketime; on Debian: apt-get install faketime")
+}
+
 fn owned(args: &[&str]) -> Vec<String> {
     args.iter().map(|a| a.to_string()).collect()
 }
