@@ -51,6 +51,11 @@ impl Door {
         serve: Serve,
     ) -> io::Result<Door> {
         listener.set_nonblocking(false)?;
+        // A connection has what its listener has. Answers and frames leave whole; waiting for more
+        // would only delay them.
+        let options = SockRef::from(&listener);
+        options.set_tcp_nodelay(true)?;
+        options.set_send_buffer_size(SEND_BUFFER)?;
         let address = listener.local_addr()?;
         let listener = Arc::new(listener);
         let ledger = Arc::new(Ledger::default());
@@ -174,10 +179,6 @@ impl Porter {
             self.complain(&format!("{peer} was turned away: too many connections"));
             return self.turn_away(stream);
         };
-        // Answers and frames leave whole; waiting for more would only delay them. It fails if the
-        // peer is gone.
-        let _ = stream.set_nodelay(true);
-        let _ = SockRef::from(&*stream).set_send_buffer_size(SEND_BUFFER);
         let number = place.number();
         let Some(entered) = Ledger::begin(&self.ledger, number, &stream) else {
             return;
@@ -412,6 +413,25 @@ mod tests {
         assert_eq!(caps.count(), 0);
         go.send(()).unwrap();
         assert_eq!(door.join(Instant::now() + SOON), 0);
+    }
+
+    #[test]
+    fn a_connection_sends_at_once_and_the_kernel_keeps_little_of_it() {
+        let (sender, options) = mpsc::channel();
+        let caps = Caps::new(1, 1, Proxies::default());
+        let serve = move |conn: Conn| {
+            let (stream, _, _) = conn.into_parts();
+            let kept = SockRef::from(&*stream).send_buffer_size();
+            sender
+                .send((stream.nodelay().unwrap(), kept.unwrap()))
+                .unwrap();
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let door = Door::open(listener, Kind::Ws, caps, refuse, Arc::new(serve)).unwrap();
+        let _client = connect(&door);
+        let (at_once, kept) = options.recv_timeout(SOON).unwrap();
+        assert!(at_once);
+        assert!(kept <= 2 * SEND_BUFFER, "{kept}");
     }
 
     #[test]

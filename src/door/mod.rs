@@ -42,9 +42,9 @@ pub const PIECE_DEADLINE: Duration = Duration::from_secs(30);
 /// For a whole answer, however large: 1 MiB at 280 kbit/s. Absolute, or a reader of one byte a
 /// second would hold it.
 pub const WRITE_DEADLINE: Duration = Duration::from_secs(30);
-/// What the kernel keeps of an answer (it doubles it). By itself it would take 4 MiB, a whole answer
-/// of any size: `WRITE_DEADLINE` would be over before the client had read a byte, and who never
-/// reads would hold that much for each connection.
+/// What the kernel keeps for a connection (it doubles it) before a WebSocket counts as slow. By itself
+/// it would take 4 MiB, a whole answer of any size: `WRITE_DEADLINE` would be over before the client
+/// had read a byte, and who never reads would hold that much.
 const SEND_BUFFER: usize = 64 * 1024;
 /// Request line and headers. Browsers send 1 KiB; with the cookies of other services on the same
 /// host it may be 8.

@@ -21,9 +21,6 @@ use tungstenite::protocol::frame::{CloseFrame, Frame};
 const MAX_QUEUED: usize = 256;
 /// The same in bytes, so that a few long texts do not hold the memory of many.
 const MAX_QUEUED_BYTES: usize = 1024 * 1024;
-/// What the kernel keeps for a socket before it counts as slow (the kernel doubles it). Without
-/// an explicit size it may grow to megabytes per client.
-pub const SEND_BUFFER: usize = 64 * 1024;
 /// How long one chunk may take to leave: 64 KiB at 2 KiB/s, worse than any network worth serving.
 const WRITE_DEADLINE: Duration = Duration::from_secs(30);
 /// Between our Close frame and the end of the connection, for the client's answer.

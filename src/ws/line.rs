@@ -15,7 +15,7 @@ use tungstenite::{Bytes, Error, Message, WebSocket, http};
 
 use crate::door::{Answer, Conn, Place, Request, header};
 use crate::http::refuse;
-use crate::hub::socket::{Close, SEND_BUFFER, Socket};
+use crate::hub::socket::{Close, Socket};
 
 /// A frame and a message: PROTOCOL.md, Limits.
 const MAX_FRAME: usize = 64 * 1024;
@@ -150,8 +150,6 @@ fn handshake(request: &Request) -> Result<Vec<u8>, Answer> {
 }
 
 fn welcome(mut stream: &TcpStream, response: &[u8]) -> io::Result<()> {
-    stream.set_nodelay(true)?;
-    socket2::SockRef::from(stream).set_send_buffer_size(SEND_BUFFER)?;
     stream.set_write_timeout(Some(HANDSHAKE_DEADLINE))?;
     stream.write_all(response)
 }
