@@ -494,6 +494,38 @@ fn a_uuid_is_compared_with_the_first_text_whatever_became_of_the_message() {
 }
 
 #[test]
+fn what_was_said_before_a_restart_is_not_said_again_among_new_things() {
+    let mut house = House::on_disk();
+    let room = house.room();
+    let old: Vec<_> = (0..8).map(|_| uuid()).collect();
+    let mut bob = house.ws(&house.bob);
+    let first: Vec<_> = old.iter().map(|id| bob.say_as(id, room, "old")).collect();
+    house.restart();
+    let mut bob = house.ws(&house.bob);
+    let mut cid = house.ws(&house.cid);
+    let last = house.last();
+    // All in one go, so that old and new are of one batch.
+    let new: Vec<_> = (0..8).map(|_| uuid()).collect();
+    for (old, new) in old.iter().zip(&new) {
+        bob.begin_say_as(new, room, "new");
+        bob.begin_say_as(old, room, "old");
+        bob.begin_say_as(old, room, "other");
+    }
+    for n in 0..8 {
+        let answer = bob.recv();
+        assert_eq!(
+            (&answer["code"], &answer["at"]),
+            (&json!(0), &json!(last + n + 1))
+        );
+        assert_eq!(bob.recv(), first[n as usize]);
+        assert_eq!(bob.recv()["code"], 8);
+    }
+    assert_eq!(cid.hear(8), ["new"; 8]);
+    cid.nothing_more();
+    assert_eq!(house.last(), last + 8);
+}
+
+#[test]
 fn a_repeated_answer_is_the_same_message_also_when_what_it_answers_was_deleted() {
     let house = House::in_memory();
     let room = house.room();

@@ -157,7 +157,7 @@ impl Hub {
             )
         });
         let table = Table {
-            rooms: loaded.rooms.clone(),
+            rooms: loaded.rooms.clone().remembering(0),
             sockets: HashMap::new(),
             people,
             seats: seats.collect(),
@@ -202,7 +202,8 @@ impl Hub {
         &self.epoch
     }
 
-    /// The rules' table as everybody sees it: what the scribe goes back to after a failed commit.
+    /// The rules' table as everybody sees it: what the scribe goes back to after a failed commit. It
+    /// remembers no uuids.
     pub fn committed(&self) -> Rooms {
         self.table().rooms.clone()
     }

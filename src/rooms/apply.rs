@@ -75,7 +75,7 @@ impl Rooms {
             }
             Event::RoomMade(head) => {
                 self.put_room(head.clone(), 0, 0);
-                self.spoken.complete.insert(head.no);
+                self.spoken.begin(head.no);
             }
             Event::RoomEnded { room, .. } => {
                 self.spoken.complete.remove(room);

@@ -286,9 +286,17 @@ impl Rooms {
             accounts: HashMap::new(),
             tokens: HashMap::new(),
             requests: HashMap::new(),
-            spoken: SpokenMemory::default(),
+            spoken: SpokenMemory::new(SPOKEN_KEPT),
             next_room: 1,
             next_user: 1,
+        }
+    }
+
+    /// The same rooms with a memory for so many uuids, and nothing in it. Who only looks needs none.
+    pub fn remembering(self, uuids: usize) -> Rooms {
+        Rooms {
+            spoken: SpokenMemory::new(uuids),
+            ..self
         }
     }
 
@@ -336,7 +344,7 @@ impl Rooms {
         self.tokens.iter().map(|(token, user)| (*token, *user))
     }
 
-    /// Whether the scribe must ask the store about a uuid before `decide`.
+    /// Whether the store may know of a uuid what `decide` does not.
     pub fn has_forgotten(&self, room: RoomNo, uuid: Uuid) -> bool {
         !self.spoken.complete.contains(&room) && self.spoken.find(room, uuid).is_none()
     }

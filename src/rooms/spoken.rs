@@ -6,9 +6,12 @@ use uuid::Uuid;
 
 use crate::model::*;
 
-/// The newest `SPOKEN_KEPT` messages of all rooms by their uuids.
-#[derive(Clone, Debug, Default)]
+/// The newest messages of all rooms by their uuids. Nothing depends on how many those are: the store
+/// knows them all.
+#[derive(Clone, Debug)]
 pub(super) struct SpokenMemory {
+    /// At most so many.
+    limit: usize,
     pub(super) by_uuid: HashMap<(RoomNo, Uuid), Spoken>,
     /// Keys of `by_uuid`, oldest first.
     pub(super) order: VecDeque<(RoomNo, Uuid)>,
@@ -17,12 +20,31 @@ pub(super) struct SpokenMemory {
 }
 
 impl SpokenMemory {
+    pub fn new(limit: usize) -> SpokenMemory {
+        SpokenMemory {
+            limit,
+            by_uuid: HashMap::new(),
+            order: VecDeque::new(),
+            complete: HashSet::new(),
+        }
+    }
+
+    /// A room was made: nothing was said in it yet.
+    pub fn begin(&mut self, room: RoomNo) {
+        if self.limit > 0 {
+            self.complete.insert(room);
+        }
+    }
+
     pub fn find(&self, room: RoomNo, uuid: Uuid) -> Option<&Spoken> {
         self.by_uuid.get(&(room, uuid))
     }
 
     /// A message was said.
     pub fn add(&mut self, entry: &Entry, message: &Message) {
+        if self.limit == 0 {
+            return;
+        }
         let said = digest(message.uuid, &message.text);
         let spoken = Spoken {
             user: entry.user,
@@ -50,11 +72,11 @@ impl SpokenMemory {
     }
 
     fn put(&mut self, key: (RoomNo, Uuid), spoken: Spoken) {
-        if self.by_uuid.insert(key, spoken).is_some() {
+        if self.limit == 0 || self.by_uuid.insert(key, spoken).is_some() {
             return;
         }
         self.order.push_back(key);
-        if self.order.len() > SPOKEN_KEPT
+        if self.order.len() > self.limit
             && let Some(old) = self.order.pop_front()
         {
             self.by_uuid.remove(&old);

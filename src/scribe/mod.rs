@@ -1,9 +1,9 @@
 //! The one writer: nothing else changes anything that lasts.
 //!
-//! It takes all that waits, completes commands with what the rules have forgotten, decides and
-//! applies each on its own table, writes all events as one transaction, and only then hands them
-//! to the hub. Its thread does that for whatever is in its channel. Where nothing waits, the thread
-//! that brings a command does it (desk.rs): nobody need be woken. Knows no socket and no JSON.
+//! It takes all that waits, decides each command, writes and applies what comes of it, all of it as
+//! one transaction and on a table of its own, and only then hands it to the hub. Its thread does that
+//! for whatever is in its channel. Where nothing waits, the thread that brings a command does it
+//! (desk.rs): nobody need be woken. Knows no socket and no JSON.
 
 mod checkpoints;
 mod desk;
@@ -19,12 +19,13 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Select, bounded};
+use uuid::Uuid;
 
 use crate::clock;
 use crate::hub::{Hub, Settled, Waiter};
 use crate::model::*;
-use crate::rooms::Rooms;
-use crate::store::{Copying, Source, Store};
+use crate::rooms::{Decision, Rooms};
+use crate::store::{self, Copying, Source, Store};
 use checkpoints::Checkpoints;
 use desk::{Job, Pen, guard};
 use queue::Queue;
@@ -354,19 +355,19 @@ impl Work {
             self.busy = Instant::now();
         }
         let mut decided = Vec::with_capacity(batch.len());
-        let mut writes = 0;
-        for (mut command, waiter) in batch {
+        let (mut writes, mut written) = (0, Ok(()));
+        let mut batch = batch.into_iter();
+        while written.is_ok()
+            && let Some((mut command, waiter)) = batch.next()
+        {
             let room = command.act.room();
-            let decision = match self.complete(&mut command) {
-                Ok(()) => self.rooms.decide(&command),
+            let (events, outcome) = match self.decide(&mut command) {
+                Ok(Ok((events, reply))) => (events, Ok(reply)),
+                Ok(Err(refusal)) => (vec![], Err(refusal)),
                 Err(e) => {
-                    log::error!("cannot look up a uuid: {e}");
-                    Err(Refusal::NotConfirmed)
+                    written = Err(e);
+                    (vec![], Err(Refusal::NotConfirmed))
                 }
-            };
-            let (events, outcome) = match decision {
-                Ok((events, reply)) => (events, Ok(reply)),
-                Err(refusal) => (vec![], Err(refusal)),
             };
             events.iter().for_each(|event| self.rooms.apply(event));
             self.scrub |= events.iter().any(deletes);
@@ -384,22 +385,19 @@ impl Work {
                 },
             ));
         }
-        if writes > 0 {
-            let events = decided.iter().flat_map(|(_, settled)| &settled.events);
+        if writes > 0 && written.is_ok() {
             let begun = Instant::now();
-            let committed = self.store.commit(events);
-            self.brisk = committed.is_ok() && begun.elapsed() < BRISK;
-            if let Err(e) = committed {
-                self.fail(&e);
-                self.rooms = self.hub.committed();
-                let batch = decided
-                    .into_iter()
-                    .map(|(command, s)| (command, s.waiter))
-                    .collect();
-                return self.refuse(batch);
-            }
+            written = self.store.commit();
+            self.brisk = begun.elapsed() < BRISK;
         } else {
             self.store.release();
+        }
+        if let Err(e) = written {
+            self.brisk = false;
+            self.fail(&e);
+            self.rooms = self.hub.committed().remembering(SPOKEN_KEPT);
+            let decided = decided.into_iter().map(|(command, s)| (command, s.waiter));
+            return self.refuse(decided.chain(batch).collect());
         }
         self.hub
             .publish(decided.into_iter().map(|(_, settled)| settled).collect());
@@ -431,54 +429,92 @@ impl Work {
         self.hub.publish(refused.collect());
     }
 
-    /// Fills in what the store knows of a uuid that the rules have forgotten, and what was seen
-    /// outside since the command was made.
-    fn complete(&self, command: &mut Command) -> rusqlite::Result<()> {
-        self.hub.look_again(&mut command.act);
-        if let Act::Owner { room, power, .. } = &mut command.act {
-            return self.complete_wipe(*room, power);
+    /// Decides a command and writes what comes of it; an error is the whole batch's. Whether a message
+    /// is the repetition of one that memory has forgotten, the index of uuids says when it is written:
+    /// looking it up before would cost each message what only a repetition is worth.
+    fn decide(&mut self, command: &mut Command) -> rusqlite::Result<Decision> {
+        if let Err(refusal) = self.complete(command) {
+            return Ok(Err(refusal));
         }
-        let (Act::Say {
+        let decision = self.rooms.decide(command);
+        let written = match &decision {
+            Ok((events, _)) => self.store.write(events),
+            Err(_) => Ok(()),
+        };
+        let may_be_known = match &written {
+            Ok(()) => decision.is_err(),
+            Err(e) => store::is_taken(e),
+        };
+        if !may_be_known {
+            return written.map(|()| decision);
+        }
+        match self.recall_said(&mut command.act) {
+            Ok(false) => written.map(|()| decision),
+            Ok(true) => {
+                let decision = self.rooms.decide(command);
+                let events = decision.as_ref().map_or(&[][..], |(events, _)| events);
+                self.store.write(events).map(|()| decision)
+            }
+            Err(refusal) => Ok(Err(refusal)),
+        }
+    }
+
+    /// Fills in what was seen outside since the command was made, and what the store knows of a
+    /// message that is to be changed.
+    fn complete(&self, command: &mut Command) -> Result<(), Refusal> {
+        self.hub.look_again(&mut command.act);
+        match &mut command.act {
+            Act::Edit {
+                room,
+                uuid,
+                recalled,
+                ..
+            }
+            | Act::Delete {
+                room,
+                uuid,
+                recalled,
+                ..
+            } => *recalled = self.recall(*room, *uuid)?,
+            Act::Owner {
+                room,
+                power: Power::Wipe { messages, .. },
+                ..
+            } => {
+                for (uuid, recalled) in messages.iter_mut().take(WIPE_STEP) {
+                    *recalled = self.recall(*room, *uuid)?;
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// The same of a message that is to be said under a uuid of its client's: whether there is one.
+    fn recall_said(&self, act: &mut Act) -> Result<bool, Refusal> {
+        let Act::Say {
             room,
             uuid,
             given: true,
             recalled,
             ..
-        }
-        | Act::Edit {
-            room,
-            uuid,
-            recalled,
-            ..
-        }
-        | Act::Delete {
-            room,
-            uuid,
-            recalled,
-            ..
-        }) = &mut command.act
+        } = act
         else {
-            return Ok(());
+            return Ok(false);
         };
-        if self.rooms.has_forgotten(*room, *uuid) {
-            *recalled = self.store.recall(*room, *uuid)?;
-        }
-        Ok(())
+        *recalled = self.recall(*room, *uuid)?;
+        Ok(recalled.is_some())
     }
-}
 
-impl Work {
-    /// The same for the messages of a step of `wipe`.
-    fn complete_wipe(&self, room: RoomNo, power: &mut Power) -> rusqlite::Result<()> {
-        let Power::Wipe { messages, .. } = power else {
-            return Ok(());
-        };
-        for (uuid, recalled) in messages.iter_mut().take(WIPE_STEP) {
-            if self.rooms.has_forgotten(room, *uuid) {
-                *recalled = self.store.recall(room, *uuid)?;
-            }
+    /// A message that the rules have forgotten, as the store has it.
+    fn recall(&self, room: RoomNo, uuid: Uuid) -> Result<Option<Spoken>, Refusal> {
+        if !self.rooms.has_forgotten(room, uuid) {
+            return Ok(None);
         }
-        Ok(())
+        self.store.recall(room, uuid).map_err(|e| {
+            log::error!("cannot look up a uuid: {e}");
+            Refusal::NotConfirmed
+        })
     }
 }
 

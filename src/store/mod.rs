@@ -11,7 +11,7 @@ mod rows;
 mod write;
 
 pub use read::{Readers, Span};
-pub use write::{Checkpointer, Copying};
+pub use write::{Checkpointer, Copying, is_taken};
 
 use std::collections::HashSet;
 use std::fs::{File, TryLockError};

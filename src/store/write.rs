@@ -9,19 +9,30 @@ use super::rows;
 use super::{Source, Store};
 use crate::model::*;
 
+/// Whether a message was not written because there is one of its uuid in its room.
+pub fn is_taken(error: &rusqlite::Error) -> bool {
+    let code = error.sqlite_error().map(|e| e.extended_code);
+    code == Some(rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE)
+}
+
 /// The largest file that is built anew: a fraction of a second, when nobody waits.
 const MAX_SCRUB: i64 = 16 * 1024 * 1024;
 
 impl Store {
-    /// Writes all events as one transaction, on disk when it returns (by the durability chosen).
-    /// After an error nobody can know what the disk kept.
-    pub fn commit<'a>(&mut self, events: impl Iterator<Item = &'a Event>) -> rusqlite::Result<()> {
-        self.within(|store| {
-            for event in events {
-                store.write(event)?;
-            }
-            Ok(())
-        })
+    /// Writes events into the transaction, which it opens where none is. After an error it holds all
+    /// but what failed; `commit` or `release` ends it.
+    pub fn write(&self, events: &[Event]) -> rusqlite::Result<()> {
+        if events.is_empty() {
+            return Ok(());
+        }
+        self.open()?;
+        events.iter().try_for_each(|event| self.write_one(event))
+    }
+
+    /// Ends the transaction: what was written is on disk (by the durability chosen). After an error
+    /// nobody can know what the disk kept.
+    pub fn commit(&mut self) -> rusqlite::Result<()> {
+        self.within(|_| Ok(()))
     }
 
     /// Writes and commits a little something: whether the disk takes commits (again).
@@ -96,7 +107,7 @@ impl Store {
         self.db.prepare_cached(sql)?.execute(values)
     }
 
-    fn write(&self, event: &Event) -> rusqlite::Result<()> {
+    fn write_one(&self, event: &Event) -> rusqlite::Result<()> {
         match event {
             Event::UserMade(u) => {
                 self.run(

@@ -47,7 +47,8 @@ impl Filler {
     }
 
     fn flush(&mut self) {
-        self.store.commit(self.events.iter()).expect("a commit");
+        self.store.write(&self.events).expect("written");
+        self.store.commit().expect("a commit");
         self.events.clear();
     }
 }
