@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::hint::black_box;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use tungstenite::Bytes;
 
@@ -25,6 +25,20 @@ pub type Turn = u64;
 /// Frames, each with its turn.
 type Frames = Vec<(Turn, Bytes)>;
 
+/// Sockets of a room that one porter brings it to: ten milliseconds and more. A larger room is shared by
+/// all porters.
+const WIDE: usize = 2_000;
+
+/// What of one room was handed to porters.
+#[derive(Default)]
+pub struct Way {
+    /// Deliveries that have not arrived.
+    loads: AtomicUsize,
+    /// All porters share its sockets. Changes only while nothing is on its way: a socket has always the
+    /// same porter, or it would not hear in the room's order.
+    wide: AtomicBool,
+}
+
 /// What is to be told in one room.
 pub struct Delivery {
     pub room: RoomNo,
@@ -34,10 +48,24 @@ pub struct Delivery {
     /// What single sockets are told besides, after the entries of that turn.
     tells: Vec<(Turn, Arc<Socket>, Bytes)>,
     lang: Lang,
-    /// Deliveries to this room that were handed to a porter and have not arrived.
-    under_way: Arc<AtomicUsize>,
-    /// How many of them this one is.
+    way: Arc<Way>,
+    /// How many of its loads this one is.
     counted: usize,
+    /// Which sockets this is for.
+    share: Share,
+}
+
+/// One of so many shares of a room's sockets.
+#[derive(Clone, Copy)]
+struct Share {
+    number: usize,
+    of: usize,
+}
+
+impl Share {
+    fn has(self, socket: u64) -> bool {
+        socket % self.of as u64 == self.number as u64
+    }
 }
 
 /// Entries that the same sockets hear.
@@ -46,6 +74,20 @@ struct Part {
     items: Vec<Item>,
 }
 
+impl Part {
+    /// Of its items' frames those that are for this one, each with its turn.
+    fn heard_by<'a>(
+        &'a self,
+        ear: &'a Ear,
+        frames: &'a [Bytes],
+    ) -> impl Iterator<Item = (Turn, &'a Bytes)> {
+        let items = self.items.iter().zip(frames);
+        let heard = items.filter(|(item, _)| item.is_for(ear));
+        heard.map(|(item, frame)| (item.turn, frame))
+    }
+}
+
+#[derive(Clone)]
 struct Item {
     turn: Turn,
     entry: Arc<Entry>,
@@ -55,21 +97,22 @@ struct Item {
 
 impl Item {
     fn is_for(&self, ear: &Ear) -> bool {
-        self.origin != Some(ear.socket.id) && wire::is_for(&self.entry, ear.user, ear.v)
+        self.origin != Some(ear.id) && wire::is_for(&self.entry, ear.user, ear.v)
     }
 }
 
 impl Delivery {
     /// `lang` is that of the notices.
-    pub fn to(room: RoomNo, under_way: Arc<AtomicUsize>, lang: Lang) -> Delivery {
+    pub fn to(room: RoomNo, way: Arc<Way>, lang: Lang) -> Delivery {
         Delivery {
             room,
             parts: vec![],
             answers: vec![],
             tells: vec![],
             lang,
-            under_way,
+            way,
             counted: 0,
+            share: Share { number: 0, of: 1 },
         }
     }
 
@@ -121,16 +164,46 @@ impl Delivery {
 
     /// Nothing that was told in this room before is still on its way.
     pub fn is_next(&self) -> bool {
-        self.under_way.load(Ordering::Acquire) == 0
+        self.way.loads.load(Ordering::Acquire) == 0
+    }
+
+    /// What each of so many porters is to bring: all of it to some sockets, if the room is large, else
+    /// all of it to all (None).
+    pub fn shares(&self, porters: usize) -> Option<impl Iterator<Item = Delivery> + '_> {
+        if self.is_next() {
+            let wide = porters > 1 && self.size() > WIDE;
+            self.way.wide.store(wide, Ordering::Relaxed);
+        }
+        let is_wide = self.way.wide.load(Ordering::Relaxed);
+        is_wide.then(|| (0..porters).map(move |number| self.share(number, porters)))
+    }
+
+    fn share(&self, number: usize, of: usize) -> Delivery {
+        let share = Share { number, of };
+        let is_for = |(_, socket, _): &&(Turn, Arc<Socket>, Bytes)| share.has(socket.id);
+        let parts = self.parts.iter().map(|part| Part {
+            ears: part.ears.clone(),
+            items: part.items.clone(),
+        });
+        Delivery {
+            room: self.room,
+            parts: parts.collect(),
+            answers: self.answers.iter().filter(is_for).cloned().collect(),
+            tells: self.tells.iter().filter(is_for).cloned().collect(),
+            lang: self.lang,
+            way: self.way.clone(),
+            counted: 0,
+            share,
+        }
     }
 
     /// Before it is handed to a porter.
     pub fn count(&mut self) {
-        self.under_way.fetch_add(1, Ordering::Relaxed);
+        self.way.loads.fetch_add(1, Ordering::Relaxed);
         self.counted += 1;
     }
 
-    /// Writes it all.
+    /// Writes it all: first to those who wait for an answer.
     pub fn run(self) {
         // Sockets that get something of their own, and what, each with its turn.
         let mut own: HashMap<u64, (&Arc<Socket>, Frames)> = HashMap::new();
@@ -141,36 +214,30 @@ impl Delivery {
         let told = self.tells.iter().map(|(_, socket, _)| socket.id);
         let mut answered: Vec<u64> = own.keys().copied().chain(told).collect();
         answered.sort_unstable();
-        // Of all parts: who gets something of its own gets it after them all, and nothing before.
+        // Of all parts: who gets something of its own gets it all at once.
         let items = self.parts.iter().flat_map(|part| &part.items);
         let mut authors: Vec<UserNo> = items.map(|item| item.entry.user).collect();
         authors.sort_unstable();
         authors.dedup();
-        for Part { ears, items } in &self.parts {
-            let items: Vec<_> = items
+        let is_own = |ear: &Ear| {
+            authors.binary_search(&ear.user).is_ok() || answered.binary_search(&ear.id).is_ok()
+        };
+        let encoded = |part: &Part| -> Vec<Bytes> {
+            let entries = part.items.iter().map(|item| &item.entry);
+            let frames = entries.map(|entry| text_frame(wire::frame(entry, self.lang)));
+            frames.collect()
+        };
+        let parts = self.parts.iter().map(|part| (part, encoded(part)));
+        let parts: Vec<(&Part, Vec<Bytes>)> = parts.collect();
+        for (part, frames) in &parts {
+            for ear in part
+                .ears
                 .iter()
-                .map(|item| (item, text_frame(wire::frame(&item.entry, self.lang))))
-                .collect();
-            // What everybody gets who said nothing in it, by version.
-            let (mut plain, mut full) = (None, None);
-            for group in ears.chunks(AT_ONCE) {
-                black_box(group.iter().map(|ear| ear.socket.touch()).sum::<i64>());
-                for ear in group {
-                    let heard = items.iter().filter(|(item, _)| item.is_for(ear));
-                    if authors.binary_search(&ear.user).is_ok()
-                        || answered.binary_search(&ear.socket.id).is_ok()
-                    {
-                        let own = own.entry(ear.socket.id).or_insert((&ear.socket, vec![]));
-                        own.1
-                            .extend(heard.map(|(item, frame)| (item.turn, frame.clone())));
-                        continue;
-                    }
-                    let shared = if ear.v == 0 { &mut plain } else { &mut full };
-                    let chunk = shared.get_or_insert_with(|| joined(heard.map(|(_, frame)| frame)));
-                    if !chunk.is_empty() {
-                        ear.socket.push(chunk);
-                    }
-                }
+                .filter(|ear| self.share.has(ear.id) && is_own(ear))
+            {
+                let heard = part.heard_by(ear, frames);
+                let own = &mut own.entry(ear.id).or_insert((&ear.socket, vec![])).1;
+                own.extend(heard.map(|(turn, frame)| (turn, frame.clone())));
             }
         }
         for (turn, socket, frame) in &self.tells {
@@ -184,10 +251,28 @@ impl Delivery {
                 socket.push(&chunk);
             }
         }
+        for (part, frames) in &parts {
+            // What everybody gets who said nothing in it, by version.
+            let (mut plain, mut full) = (None, None);
+            for group in part.ears.chunks(AT_ONCE) {
+                black_box(group.iter().map(|ear| ear.socket.touch()).sum::<i64>());
+                for ear in group {
+                    if !self.share.has(ear.id) || is_own(ear) {
+                        continue;
+                    }
+                    let shared = if ear.v == 0 { &mut plain } else { &mut full };
+                    let heard = part.heard_by(ear, frames).map(|(_, frame)| frame);
+                    let chunk = shared.get_or_insert_with(|| joined(heard));
+                    if !chunk.is_empty() {
+                        ear.socket.push(chunk);
+                    }
+                }
+            }
+        }
         for (_, socket, _) in &self.answers {
             socket.owed.fetch_sub(1, Ordering::SeqCst);
         }
-        self.under_way.fetch_sub(self.counted, Ordering::Release);
+        self.way.loads.fetch_sub(self.counted, Ordering::Release);
     }
 }
 
@@ -233,6 +318,7 @@ mod tests {
         client.set_read_timeout(patience).unwrap();
         let stream = Arc::new(listener.accept().unwrap().0);
         let ear = Ear {
+            id: user as u64,
             socket: Socket::new(user as u64, "ws-test", stream),
             user: UserNo(user),
             token: TokenHash([0; 32]),
@@ -289,6 +375,58 @@ mod tests {
         delivery.run();
         for client in [adas, bobs] {
             assert_eq!(places(client), [1, 2, 3, 4]);
+        }
+    }
+
+    fn handed(mut delivery: Delivery) -> Delivery {
+        delivery.count();
+        delivery
+    }
+
+    #[test]
+    fn of_all_shares_each_socket_has_one_and_hears_all_in_order() {
+        let members: Vec<_> = (1..=5).map(ear).collect();
+        let (ears, clients): (Vec<_>, Vec<_>) = members.into_iter().unzip();
+        let asker = ears[2].socket.clone();
+        let ears = Arc::new(ears);
+        let mut delivery = Delivery::to(RoomNo(1), Arc::default(), Lang::En);
+        delivery.add(1, said(1, 3), ears.clone(), None);
+        asker.owed.store(1, Ordering::SeqCst);
+        delivery.answer(2, asker.clone(), r#"{"data":{},"at":2}"#.into());
+        delivery.add(3, said(3, 9), ears, None);
+        let shares: Vec<_> = (0..3).map(|n| handed(delivery.share(n, 3))).collect();
+        assert!(!delivery.is_next());
+        shares.into_iter().rev().for_each(Delivery::run);
+        assert!(delivery.is_next());
+        assert_eq!(asker.owed.load(Ordering::SeqCst), 0);
+        drop((delivery, asker));
+        for (n, client) in clients.into_iter().enumerate() {
+            let heard: &[u64] = if n == 2 { &[1, 2, 3] } else { &[1, 3] };
+            assert_eq!(places(client), heard, "user {}", n + 1);
+        }
+    }
+
+    #[test]
+    fn who_brings_what_does_not_change_while_something_is_on_its_way() {
+        let (ada, _client) = ear(1);
+        let of = |way: &Arc<Way>, size: usize| {
+            let mut delivery = Delivery::to(RoomNo(1), way.clone(), Lang::En);
+            delivery.add(1, said(1, 9), Arc::new(vec![ada.clone(); size]), None);
+            delivery
+        };
+        let (small, large) = (WIDE, WIDE + 1);
+        let is_shared = |delivery: &Delivery| delivery.shares(2).is_some();
+        for (first, then) in [(small, large), (large, small)] {
+            let way = Arc::default();
+            let under_way = of(&way, first);
+            let shared = is_shared(&under_way);
+            assert_eq!(shared, first == large);
+            let under_way = handed(under_way);
+            let next = of(&way, then);
+            assert_eq!(is_shared(&next), shared, "it would overtake the one before");
+            way.loads.fetch_sub(under_way.counted, Ordering::Release);
+            assert_eq!(is_shared(&next), !shared);
+            assert!(next.shares(1).is_none(), "with whom?");
         }
     }
 }

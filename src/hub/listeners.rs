@@ -308,6 +308,7 @@ impl Attached<'_> {
             .map(|(room, _)| (*room, None))
             .collect();
         let ear = Ear {
+            id: self.socket.id,
             socket: self.socket.clone(),
             user,
             token,

@@ -4,10 +4,10 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
-use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
+use super::deliver::Way;
 use super::socket::Socket;
 use crate::model::*;
 
@@ -19,6 +19,8 @@ pub const NOTICES_KEPT: usize = 64;
 /// One socket that listens to a room.
 #[derive(Clone)]
 pub struct Ear {
+    /// The socket's, at hand without looking there.
+    pub id: u64,
     pub socket: Arc<Socket>,
     pub user: UserNo,
     /// What it showed; when that is revoked, it is closed.
@@ -124,8 +126,8 @@ pub struct Hall {
     pub rate: Bucket,
     /// The last call.
     pub used: Instant,
-    /// Deliveries that a porter has not brought yet: nothing overtakes them.
-    pub under_way: Arc<AtomicUsize>,
+    /// What porters have not brought yet: nothing overtakes it.
+    pub way: Arc<Way>,
     /// Presence was last told by counts.
     pub counted: bool,
     /// The newest notices, oldest first; None until somebody asked for them.
@@ -143,7 +145,7 @@ impl Default for Hall {
             waiting: vec![],
             rate: Bucket::default(),
             used: Instant::now(),
-            under_way: Arc::default(),
+            way: Arc::default(),
             counted: false,
             notices: None,
             hands: vec![],

@@ -1,5 +1,5 @@
 //! Threads that carry what is told in large rooms, so that the scribe goes on and small rooms do
-//! not wait. A room has always the same porter, who keeps its order.
+//! not wait. A room has always the same porter, who keeps its order; in a very large one each socket has.
 //!
 //! Knows deliveries; not who made them.
 
@@ -67,11 +67,22 @@ impl Porters {
         }
     }
 
-    /// Told by the room's porter, after what it carries already.
-    pub fn carry(&self, mut delivery: Delivery) {
+    /// Told by the room's porter, after what it carries already; in a very large room by all of them.
+    pub fn carry(&self, delivery: Delivery) {
+        let count = self.porters.len();
+        if let Some(shares) = delivery.shares(count) {
+            for (number, share) in shares.enumerate() {
+                self.hand(number, share);
+            }
+            return;
+        }
+        let number = delivery.room.0 as usize % count.max(1);
+        self.hand(number, delivery);
+    }
+
+    fn hand(&self, number: usize, mut delivery: Delivery) {
         delivery.count();
-        let number = delivery.room.0 as usize;
-        let porter = self.porters.get(number % self.porters.len().max(1));
+        let porter = self.porters.get(number);
         match porter.and_then(|porter| porter.loads.as_ref()) {
             // It ends with the process only.
             Some(loads) => drop(loads.send(Load::Tell(delivery))),

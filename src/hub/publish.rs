@@ -174,8 +174,8 @@ impl Deliveries {
     fn to(&mut self, room: RoomNo, table: &Table) -> &mut Delivery {
         let index = *self.found.entry(room).or_insert_with(|| {
             let hall = table.halls.get(&room);
-            let under_way = hall.map(|hall| hall.under_way.clone()).unwrap_or_default();
-            self.list.push(Delivery::to(room, under_way, self.lang));
+            let way = hall.map(|hall| hall.way.clone()).unwrap_or_default();
+            self.list.push(Delivery::to(room, way, self.lang));
             self.list.len() - 1
         });
         &mut self.list[index]
