@@ -25,9 +25,8 @@ pub type Turn = u64;
 /// Frames, each with its turn.
 type Frames = Vec<(Turn, Bytes)>;
 
-/// Sockets of a room that one porter brings it to: ten milliseconds and more. A larger room is shared by
-/// all porters.
-const WIDE: usize = 2_000;
+/// Sockets of a room that one porter brings it to: some milliseconds. A larger room is shared by all.
+const WIDE: usize = 500;
 
 /// What of one room was handed to porters.
 #[derive(Default)]

@@ -41,7 +41,7 @@ const PROBE_EVERY: Duration = Duration::from_secs(1);
 const CHECKPOINT_PAGES: usize = 4_000;
 /// While it is copied, what is to be thrown away waits; it is looked after so often.
 const COPY_PAUSE: Duration = Duration::from_millis(20);
-/// A quiet server copies it all, so that what was deleted is overwritten in the file as well.
+/// A quiet server copies it all; what was deleted is then overwritten in the file as well, and in the log.
 const CHECKPOINT_QUIET: Duration = Duration::from_secs(60);
 /// A commit that took longer shows a disk that connections should not wait for themselves: their
 /// pings would. The scribe's thread writes until it is quick again.
@@ -245,8 +245,13 @@ impl Work {
             let prune = self.next_prune();
             self.settle(prune.into_iter().collect());
         } else if self.quiet_at().is_some_and(|quiet| quiet <= Instant::now()) {
+            // What was deleted is not to be left in the log either.
+            let how = match self.scrub {
+                true => Copying::Truncate,
+                false => Copying::Passive,
+            };
             self.tidy();
-            self.checkpoint(Copying::Truncate);
+            self.checkpoint(how);
         }
     }
 

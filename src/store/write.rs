@@ -434,20 +434,14 @@ impl Checkpointer {
         Ok(Checkpointer { db })
     }
 
-    /// Copies the log, and says how it stands then.
-    pub fn run(&self, how: Copying) -> rusqlite::Result<Log> {
+    /// Copies the log. How many pages it had.
+    pub fn run(&self, how: Copying) -> rusqlite::Result<i64> {
         let sql = match how {
             Copying::Passive => "PRAGMA wal_checkpoint(PASSIVE)",
             Copying::Restart => "PRAGMA wal_checkpoint(RESTART)",
             Copying::Truncate => "PRAGMA wal_checkpoint(TRUNCATE)",
         };
-        self.db.query_row(sql, [], |row| {
-            let (pages, copied): (i64, i64) = (row.get(1)?, row.get(2)?);
-            Ok(Log {
-                pages,
-                left: pages - copied,
-            })
-        })
+        self.db.query_row(sql, [], |row| row.get(1))
     }
 }
 
@@ -460,12 +454,4 @@ pub enum Copying {
     Restart,
     /// The same, and the file is emptied.
     Truncate,
-}
-
-/// The write-ahead log after a copying, in pages.
-#[derive(Clone, Copy, Debug)]
-pub struct Log {
-    pub pages: i64,
-    /// Written meanwhile, and not copied.
-    pub left: i64,
 }

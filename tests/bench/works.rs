@@ -24,8 +24,13 @@ pub const ALL: [(&str, Work); 9] = [
     ("rest", rest),
 ];
 
-/// Until caches are warm and the log has its size.
+/// Until caches are warm.
 const WARM_UP: Duration = Duration::from_secs(1);
+/// Messages, each in a commit of its own, after which the log has its size: as a server that runs since
+/// yesterday has it.
+const LOG_FILLED: usize = 5_000;
+/// A second, so that each has its own.
+const LOG_RATE: f64 = 1_000.0;
 
 fn everybody(seed: &Seed) -> Vec<(i64, u64, String)> {
     let seats = seed.rooms.iter().flat_map(|room| {
@@ -47,8 +52,11 @@ fn paced(work: &'static str, members: usize, rate: f64, rows: usize, limit: f64,
     let parlor = Parlor::start(&seed, &[]);
     let mut crowd = Crowd::new();
     crowd.seat(parlor.ws, &everybody(&seed));
-    let warm_up = (rate * WARM_UP.as_secs_f64()) as usize;
-    crowd.speak(rate, warm_up, SPEAKERS);
+    let warm_up = |crowd: &mut Crowd| match rows {
+        0 => crowd.speak(rate, rate as usize, SPEAKERS),
+        _ => crowd.speak(LOG_RATE, LOG_FILLED, SPEAKERS),
+    };
+    warm_up(&mut crowd);
     let mut floor = Floor::start(&floor::Work {
         receivers: members,
         rooms: 1,
@@ -58,7 +66,7 @@ fn paced(work: &'static str, members: usize, rate: f64, rows: usize, limit: f64,
         folder: seed.folder().to_owned(),
         rounds: None,
     });
-    floor.crowd.speak(rate, warm_up, SPEAKERS);
+    warm_up(&mut floor.crowd);
     crowd.begin();
     floor.crowd.begin();
     let messages = rate as usize;
@@ -244,6 +252,11 @@ fn pair() -> Row {
     let parlor = Parlor::start(&seed, &[]);
     let mut crowd = Crowd::new();
     crowd.seat(parlor.ws, &everybody(&seed));
+    for n in 0..LOG_FILLED {
+        crowd.say(0);
+        crowd.settle(n as u64 + 1);
+    }
+    crowd.begin();
     let mut syncs = vec![];
     let (mut cpu, mut took) = (Duration::ZERO, Duration::ZERO);
     // In turns, since the disk has its moods.
