@@ -178,6 +178,8 @@ promise('a phone with its keyboard up leaves room for messages, whatever is bein
 	const heights = () => ben.page.evaluate(() => Object.fromEntries(['.middle', '.foot', '.context', '#text'].map((what) => [what, Math.round(document.querySelector(what).getBoundingClientRect().height)])));
 	const is = await heights();
 	assert.ok(is['.middle'] >= 80 && is['#text'] >= 44, JSON.stringify(is));
+	const [box, first] = await ben.page.locator('.context').evaluate((el) => [el, el.querySelector('b')].map((e) => e.getBoundingClientRect().top));
+	assert.ok(first >= box, 'whom one answers is in view');
 	const bottom = await ben.page.locator('.send').evaluate((el) => el.getBoundingClientRect().bottom);
 	assert.ok(bottom <= 260, 'the button to send is in view');
 	await ben.fits('a keyboard up');
@@ -192,6 +194,8 @@ promise('a long name among the raised hands leaves room for the next at 320 pixe
 	await second.waitFor();
 	const { left } = await second.evaluate((el) => el.getBoundingClientRect().toJSON());
 	assert.ok(left < 240, `the second hand begins at ${left}`);
+	const height = await teacher.page.locator('.hands').evaluate((el) => el.getBoundingClientRect().height);
+	assert.ok(height < 70, `one line, not ${height} pixels`);
 	await teacher.fits('raised hands');
 	await teacher.isAccessible('raised hands');
 });
