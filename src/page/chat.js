@@ -13,7 +13,7 @@ const MAX_CHARS = 4000;
 const GROUP_MS = 300000;
 const phone = matchMedia('(pointer: coarse)').matches;
 /** A sentence's end, or a bracket around it, is not the address's. */
-const ADDRESS = /(\bhttps?:\/\/[^\s<>"'`，。！？；：、（）《》「」]*(?:\([^\s()]*\)|[^\s<>"'`，。！？；：、（）《》「」.,;:!?*)]))/i;
+const ADDRESS = /(\bhttps?:\/\/(?:\([^\s()]*\)|[^\s<>"'`()、-」！-；？])*(?:\([^\s()]*\)|[^\s<>"'`()、-」！-；？.,;:!?*]))/i;
 const linked = (text) => text.split(ADDRESS).map((part, i) => (i % 2 ? h('a', { href: part, target: '_blank', rel: 'noopener noreferrer' }, part) : part));
 const snippet = (text) => text.slice(0, 90).replace(/\s+/g, ' ') + (text.length > 90 ? '…' : '');
 

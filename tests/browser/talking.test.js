@@ -141,6 +141,12 @@ promise('hostile texts stay text and keep to their place', async (world) => {
 	await ben.fits('4,000 characters at 320 pixels');
 });
 
+promise('an address is a link as a whole, without the sentence around it', async (world) => {
+	const anna = await world.teacher('Anna');
+	await anna.says('(see https://x.example/Force_(physics)), http://x.example/a?b=(1)#c; 见http://x.example/页，好。http://x.example/（c）');
+	assert.deepEqual(await anna.log.locator('a').allTextContents(), ['https://x.example/Force_(physics)', 'http://x.example/a?b=(1)#c', 'http://x.example/页', 'http://x.example/']);
+});
+
 promise('a text that is too long is told before it is sent, and is not lost', async (world) => {
 	const anna = await world.teacher('Anna');
 	await anna.types('x'.repeat(4001));
