@@ -117,6 +117,8 @@ pub enum Notice {
         target: Named,
         count: u64,
     },
+    /// The owner key is another one.
+    Link,
 }
 
 impl Notice {
@@ -130,7 +132,8 @@ impl Notice {
             Notice::Renamed { .. }
             | Notice::Password { .. }
             | Notice::Locked { .. }
-            | Notice::Quiet { .. } => None,
+            | Notice::Quiet { .. }
+            | Notice::Link => None,
         }
     }
 }

@@ -9,28 +9,25 @@ import * as store from './store.js';
 import { load, room, rooms, view } from './sync.js';
 
 const SOUND_MS = 4000;
-let screen, waiting, audio;
-let heard = 0;
+let screen, waiting, audio, heard = 0;
 
 /** `#/room/7`, `#/room/7?owner=KEY`, `#/room/7/board` */
 function route() {
 	const [wanted, key] = reference(location.hash);
 	const it = wanted > 0 && room(wanted);
 	const inside = it && !key && (it.member === 'yes' || (!it.member && store.me().token)) && it;
-	screen?.gone?.();
 	closeAll();
-	screen = inside ? (location.hash.endsWith('board') ? board : chat)(it) : home(wanted, key, it && it.member.length > 3 && it.member, entered);
+	screen = inside ? (location.hash.endsWith('board') ? board : chat)(it) : home(wanted, key, it.member?.length > 3 && it.member, entered);
 	screen.it = inside;
 	fill($('app'), screen.el);
-	if (inside) where().then(() => view.changed());
+	if (inside) where().then(view.changed);
 	if (inside && !it.loaded) load(it);
 	screen.opened?.();
-	title();
+	view.title();
 }
 
 function entered(id) {
 	const hash = '#/room/' + id;
-	room(id).member = '';
 	start();
 	// An owner's key does not stay in the address bar.
 	if (location.hash === hash) route();
@@ -47,19 +44,17 @@ view.changed = (it, entry) => {
 		waiting = 0;
 		if (member && member !== 'yes') route();
 		else screen.update?.();
-		title();
+		view.title();
 	}, 16);
 };
 
-function title() {
+view.title = () => {
 	const n = [...rooms.values()].reduce((sum, it) => sum + it.unread(), 0);
 	document.title = (n ? `(${n}) ` : '') + (screen.it ? screen.it.name + ' · ' : '') + 'parlor';
-}
+};
 
 // A page may be heard after it was touched.
-addEventListener('pointerdown', () => {
-	audio ||= new AudioContext();
-});
+addEventListener('pointerdown', () => { audio ||= new AudioContext(); });
 
 function sound() {
 	if (!audio || store.get('mute') || Date.now() - heard < SOUND_MS) return;
@@ -73,9 +68,8 @@ function sound() {
 }
 
 addEventListener('hashchange', route);
-addEventListener('focus', () => view.changed());
+addEventListener('focus', view.changed);
 // What was typed before a reload is sent, in any room.
-store.sweep();
 store.outbox().forEach((p) => room(p.room));
 start();
 route();

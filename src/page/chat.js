@@ -7,38 +7,37 @@ import { List } from './list.js';
 import { ask, call, hurry, net } from './net.js';
 import { hands, people, settings, share } from './people.js';
 import * as store from './store.js';
-import { change, leave, load, members, older, say, typing } from './sync.js';
+import { change, leave, load, members, older, quote, say, typing, view } from './sync.js';
 
 const MAX_CHARS = 4000;
 const GROUP_MS = 300000;
 const phone = matchMedia('(pointer: coarse)').matches;
 /** A sentence's end, or a bracket around it, is not the address's. */
-const ADDRESS = /(\bhttps?:\/\/[^\s<>"'`，。！？；：、（）《》「」]*(?:\([^\s()]*\)|[^\s<>"'`，。！？；：、（）《》「」.,;:!?*)]))/i;
-const linked = (text) => text.split(ADDRESS).map((part, i) => (i % 2 ? h('a', { href: part, target: '_blank', rel: 'noopener noreferrer' }, part) : part));
+const ADDRESS = /(\bhttps?:\/\/(?:\([^\s()]*\)|[^\s<>"'`()、-」！-；？])*(?:\([^\s()]*\)|[^\s<>"'`()、-」！-；？.,;:!?*]))/i;
+const linked = (text) => text.split(ADDRESS).map((part, i) => (i % 2 ? h('a', { href: part, target: '_blank', rel: 'noreferrer' }, part) : part));
 const snippet = (text) => text.slice(0, 90).replace(/\s+/g, ' ') + (text.length > 90 ? '…' : '');
 
 const complain = (answer) => answer.code && !toast(refusal(answer));
 
 function told(all) {
-	const { kind, user, frame } = all[0];
+	const { kind, frame } = all[0];
 	if (kind === 'deleted') return t('deleted', all.length);
 	const names = [...new Set(all.map((e) => bidi(e.user.name)))];
 	const who = names.slice(0, 3).join(', ') + (names.length > 3 ? ' +' + (names.length - 3) : '');
 	const { notice, to, target = {}, on, until, content } = frame;
 	if (!notice) return t(kind, who);
-	const sense = on === false || (notice === 'muted' && !until) ? '-' : '+';
+	const sense = on === false || until === null ? '-' : '+';
 	return t(notice + sense, who, bidi(to || target.name), until && clock(millis(until))) || content;
 }
 
 export function chat(it) {
-	let calm, shown;
-	let ticks = 0;
+	let calm, shown, ticks = 0;
+	const failures = () => it.pending.filter((p) => p.failed);
 
 	function rows() {
-		const all = [{ key: 'top', spec: 'div.note', sig: t(it.more ? 'catching' : it.gone ? 'lost' : 'begins', bidi(it.name)) }];
-		let before = {};
+		const all = [{ key: 'top', spec: '.note', sig: t(it.more ? 'catching' : it.gone ? 'lost' : 'begins', bidi(it.name)) }];
 		const { id } = it.me;
-		let date, divided;
+		let before = {}, date, divided;
 		const push = (row) => {
 			all.push(row);
 			before = {};
@@ -47,17 +46,17 @@ export function chat(it) {
 		const item = (entry) => {
 			const { kind, seq, sent, sender, text } = entry;
 			const own = sender === id;
-			if (sent && dayOf(sent) !== date) push({ key: 'd' + (date = dayOf(sent)), spec: 'div.day', sig: day(date) });
-			if (it.divider !== null && !divided && seq > it.divider && text && !own) divided = push({ key: 'new', spec: 'div.unread', sig: t('new') });
+			if (sent && dayOf(sent) !== date) push({ key: 'd' + (date = dayOf(sent)), spec: '.day', sig: day(date) });
+			if (it.divider !== null && !divided && seq > it.divider && text && !own) divided = push({ key: 'new', spec: '.unread', sig: t('new') });
 			if (kind === 'message') {
 				const first = before.sender !== sender || sent - before.sent > GROUP_MS;
-				const quoted = it.bySeq.get(entry.reply) || {};
-				all.push({ key: 'm' + entry.uuid, sig: [first, text, entry.modified, entry.failed, seq, it.faces[sender], quoted.text].join(), entry, first, own, quoted });
+				const quoted = it.bySeq.get(entry.reply) || it.quotes.get(entry.reply);
+				all.push({ key: 'm' + entry.uuid, sig: [first, text, entry.modified, entry.failed && failures().length, seq, it.faces[sender], quoted?.text].join(), entry, first, own, quoted });
 				before = entry;
 				return;
 			}
 			// Who came one after the other, and what was deleted, is one line.
-			const row = before.kind === kind && kind !== 'notice' ? before.row : push({ key: 'n' + seq, spec: 'div.note', notices: [] });
+			const row = before.kind === kind && kind !== 'notice' ? before.row : push({ key: 'n' + seq, spec: '.note', notices: [] });
 			row.notices.push(entry);
 			row.sig = seq;
 			before = { kind, row };
@@ -70,49 +69,52 @@ export function chat(it) {
 	function draw({ spec, sig, notices, entry, first, own, quoted }) {
 		if (spec) return h(spec, notices ? told(notices) : sig);
 		const { text, reply, uuid, seq, failed, modified, sender, sent } = entry;
+		if (reply) quoted ||= quote(it, reply);
 		const state = seq ? 'sent' : failed ? 'failed' : 'sending';
-		const act = () => menu(entry.name || t('more'), [
+		const act = () => menu(entry.name, [
 			['reply', () => write(entry)],
 			own && ['edit', () => write(entry, true)],
 			(own || it.me.owner) && ['delete', () => sure(t('delete'), () => change(it, entry).then(complain)), true],
 		]);
-		return h('div.row' + (own ? '.own' : '') + (first ? '.first' : ''), { 'data-uuid': uuid, 'data-state': own && state },
-			!own && h('div.face', first && avatar(it.faces[sender])),
-			h('div.bubble', h(first && !own ? 'bdi' : 'bdi.unseen', entry.name || it.me.name),
-				reply && h('button.quote', { onclick: () => jump(reply) }, quoted.name && h('bdi', quoted.name), ' ', h('span', snippet(quoted.text || '…'))),
-				h('div.text', { dir: 'auto' }, linked(text), ' ', h('small', modified && t('edited') + ' ', h('time', clock(sent)), own && h('span', { role: 'img', 'aria-label': t(state) }, { sent: ' ✓', sending: ' ◌', failed: ' !' }[state]))),
-				failed && h('div.failed', t('failed') + ': ' + refusal(failed) + ' ', button('retry', t('retry'), () => say(it, '', 0, entry)), ' ',
-					button('discard', t('delete'), () => { it.settle(uuid); update(); }))),
-			seq && sign('actions', '⋯', t('more'), act));
+		return h('.row' + (own ? '.own' : '') + (first ? '.first' : ''), { 'data-uuid': uuid, 'data-state': own && state },
+			!own && h('.face', first && avatar(it.faces[sender])),
+			h('.bubble', h(first && !own ? 'bdi' : 'bdi.unseen', entry.name || it.me.name),
+				reply && h('button.quote', { onclick: () => jump(reply) }, quoted.name && h('bdi', quoted.name), ' ', h('span', snippet(quoted.text || '') || t('noMore'))),
+				h('.text', { dir: 'auto' }, linked(text), ' ', h('small', modified && t('edited') + ' ', h('time', clock(sent)), own && h('span', { role: 'img', 'aria-label': t(state) }, { sent: ' ✓', sending: ' ◌', failed: ' !' }[state]))),
+				failed && h('.failed', h('div', `${t('failed')}: ${failed.msg}`), button('retry', () => say(it, entry)), ' ', button('delete', () => { it.settle(uuid); update(); }), ' ',
+					failures().length > 1 && button('retryAll', () => failures().forEach((p) => say(it, p))))),
+			seq && sign('actions', '⋯', act, t('more')));
 	}
 
-	const box = h('div.list#messages', { role: 'log', 'aria-label': t('messages'), tabindex: 0 });
+	const box = h('.list#messages', { role: 'log', 'aria-label': t('messages'), tabindex: 0 });
 	const list = new List(box, draw, () => {
 		if (box.scrollTop < 800) older(it);
 		attend();
 	});
-	const end = button('end', '', () => list.toEnd(), 'end');
+	const end = button('newest', () => list.toEnd(), '', 'end');
 	function attend() {
-		if (list.stick && document.hasFocus()) it.read();
+		if (list.stick && !it.missed && document.hasFocus() && it.read()) view.title();
 		end.hidden = list.stick;
 		// What scrolling draws is not news.
 		box.setAttribute('aria-live', list.stick ? 'polite' : 'off');
-		end.textContent = '↓ ' + (it.unread() ? it.unread() + ' ' + t('new') : t('newest'));
+		const n = it.unread();
+		end.textContent = '↓ ' + (n ? `${n} ${t('new')}` : t('newest'));
 	}
 
 	async function jump(seq) {
 		while (!it.bySeq.has(seq) && await older(it));
 		list.set(rows());
 		const el = list.show('m' + it.bySeq.get(seq)?.uuid);
-		if (!el) return;
+		if (!el) return toast(t(net.state === 'online' ? 'noMore' : 'silence'));
 		el.classList.add('found');
 		el.lastChild.focus({ preventScroll: true });
 	}
 
-	const context = h('div.context');
-	const why = h('div.failed#why', { role: 'status' });
+	const context = h('.context');
+	const why = h('.failed#why', { role: 'status' });
 	const text = h('textarea#text', { rows: 1, placeholder: t('write'), 'aria-label': t('write'), 'aria-describedby': 'why', dir: 'auto', oninput() {
 		shown.text = text.value;
+		it.keepDraft();
 		grow();
 		if (!shown.edit) typing(it);
 	}, onkeydown(e) {
@@ -144,7 +146,7 @@ export function chat(it) {
 			const answer = await change(it, it.byUuid.get(draft.about.uuid) || draft.about, said);
 			if (answer.code || draft.text.trim() !== said) return complain(answer);
 		} else {
-			say(it, said, draft.about?.seq);
+			say(it, { text: said, reply: draft.about?.seq });
 			list.toEnd();
 		}
 		show(draft.under || { text: '' });
@@ -153,8 +155,9 @@ export function chat(it) {
 	function show(draft, calmly) {
 		const { about, edit, under } = it.draft = shown = draft;
 		text.value = draft.text;
+		it.keepDraft();
 		fill(context, about && [h('div', h('b', edit ? t('edit') : t('reply') + ' ' + bidi(about.name)), ' ' + snippet(about.text)),
-			sign('cancel', '✕', t('close'), () => show(edit ? under : { ...draft, about: null }))]);
+			sign('cancel', '✕', () => show(edit ? under : { ...draft, about: null }), t('close'))]);
 		grow();
 		if (!calmly) text.focus();
 	}
@@ -172,36 +175,34 @@ export function chat(it) {
 		if (page.code || !hits.length) return toast(page.code ? refusal(page) : t('nothing'));
 		menu(value, hits.map(({ data: d }) => ['hit', () => { closeAll(); jump(d.seq); }, false, `${bidi(d.name)}, ${day(millis(d.sent))}: ${bidi(snippet(d.data.text))}`]));
 	}
-	const search = () => dialog('search', t('search'), form('.line', find, field('query', 'search'), submit('→')));
 
-	const title = button('people', '', () => people(it), 'title');
-	const hand = sign('hand', '✋', t('hand'), () => ask('hand', { room: it.id, on: !it.hands.includes(it.me.id) }).then(complain));
-	const queue = h('div.hands');
-	const writing = h('div.writing', { 'aria-hidden': true });
+	const title = button('people', () => people(it), '', 'title');
+	const hand = sign('hand', '✋', () => ask(it, 'hand', { on: !it.hands.includes(it.me.id) }).then(complain));
+	const queue = h('.hands');
+	const writing = h('.writing', { 'aria-hidden': true });
 	const status = h('span', { role: 'status' });
 	const seconds = h('span', { 'aria-hidden': true });
-	const now = button('now', '', () => {
-		it.lost = false;
-		hurry();
-	});
-	const bar = h('div.bar#bar', status, seconds, now);
-	const more = () => menu(it.name, [
+	const now = button('retry', () => { it.lost = false; hurry(); });
+	const bar = h('.bar#bar', status, seconds, now);
+	const more = sign('more', '⋯', () => menu(it.name, [
 		it.me.owner && ['settings', () => settings(it)],
-		['search', search],
+		['search', () => dialog('search', '', form('.line', find, field('query', 'search'), submit('→')))],
 		['board', () => { location.hash += '/board'; }],
 		['sound', () => store.set('mute', !store.get('mute')), false, t('sound') + (store.get('mute') ? ' ✕' : ' ✓')],
 		['language', switchLang],
 		['leave', () => sure(t('leave') + (store.known(it.id).key ? t('keyStays') : ''), () => leave(it).then((answer) => complain(answer) || (location.hash = '#/'))), true],
-	]);
-	const el = h('main.chat', h('header', h('a.sign', { href: '#/', 'aria-label': t('back') }, '‹'), title, hand, button('share', t('share'), () => share(it)), sign('more', '⋯', t('more'), more)),
-		queue, h('div.middle', box, bar, end),
-		h('div.foot', writing, context, why, form('.line', go, text, h('button.main.send', { 'aria-label': t('send') }, '↑'))));
+	]));
+	const el = h('main.chat', h('header', h('a.sign', { href: '#/', 'aria-label': t('back') }, '‹'), title, hand, button('share', () => share(it)), more),
+		queue, h('.middle', box, bar, end),
+		h('.foot', writing, context, why, form('.line', go, text, h('button.main.send', { 'aria-label': t('send') }, '↑'))));
 
 	function tick() {
 		follow();
+		const names = [...it.typing.values()].filter(({ until }) => until > Date.now()).slice(0, 3).map(({ name }) => bidi(name));
+		writing.textContent = t(names[0] && 'typing', names.join(', '));
 		// Only the server's clock knows when a mute ends.
 		if (it.me.muted && ++ticks % 10 === 0) members(it);
-		const state = net.state !== 'online' ? net.state : !it.loaded || it.cursor < it.goal ? 'catching' : it.lost ? 'lost' : 'online';
+		const state = net.state !== 'online' ? net.state : it.missed ? 'catching' : it.lost ? 'lost' : 'online';
 		if (!it.loaded) load(it);
 		if (bar.dataset.state !== state) {
 			bar.dataset.state = state;
@@ -209,29 +210,34 @@ export function chat(it) {
 			calm = Date.now() + 2000;
 		}
 		bar.classList.toggle('calm', state === 'online' && Date.now() > calm);
-		seconds.textContent = state === 'waiting' ? t('seconds', Math.max(0, Math.ceil((net.retryAt - Date.now()) / 1000))) : '';
-		now.hidden = state !== 'waiting' && state !== 'lost';
+		const waits = state === 'waiting';
+		seconds.textContent = t(waits && 'seconds', Math.max(0, Math.ceil((net.retryAt - Date.now()) / 1000)));
+		now.hidden = !waits && state !== 'lost';
 		now.textContent = t(state === 'lost' ? 'close' : 'retry');
 		judge();
 	}
 
 	function update() {
-		const names = [...it.typing.values()].slice(0, 3).map(({ name }) => bidi(name));
 		fill(title, h('h1', it.name), h('small', it.state.locked && '🔒 ', t('here', ...it.count())));
-		writing.textContent = names.length ? t('typing', names.join(', ')) : '';
 		hand.setAttribute('aria-pressed', it.hands.includes(it.me.id));
 		hands(it, queue);
-		if (it.loaded) list.set(rows());
+		if (it.loaded) {
+			// Of what one missed, one begins to read where one was.
+			if (it.missed) it.divider = it.unread() ? it.seen : null;
+			list.set(rows());
+			if (it.missed && list.stick) list.show('new');
+			it.missed = it.missed && it.cursor < it.goal;
+		}
 		tick();
 		attend();
 	}
 
-	const timer = setInterval(tick, 500);
+	const timer = setInterval(() => (el.isConnected ? tick() : clearInterval(timer)), 500);
 	return { el, update, opened() {
+		it.missed = true;
 		update();
 		show(it.draft, phone);
-		list.show('new');
-	}, gone: () => clearInterval(timer) };
+	} };
 }
 
 export function switchLang() {

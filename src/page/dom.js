@@ -4,23 +4,22 @@ import { t } from './i18n.js';
 
 export const $ = (id) => document.getElementById(id);
 
-/** `h('b.class#id', {onclick}, 'text', child)`; what is false is left out. */
+/** `h('b.class#id', {onclick}, 'text', child)`; a div by default; what is false is left out. */
 export function h(spec, props, ...children) {
-	const [, tag, classes, id] = spec.match(/(\w+)([^#]*)#?(.*)/);
-	const el = document.createElement(tag);
+	const [, tag, classes, id] = spec.match(/(\w*)\.?([^#]*)#?(.*)/);
+	const el = document.createElement(tag || 'div');
 	if (!props || props.constructor !== Object) children.unshift(props);
 	else for (const key in props) {
 		if (key.startsWith('on')) el.addEventListener(key.slice(2), props[key]);
 		else if (props[key] != null && props[key] !== false) el.setAttribute(key, props[key]);
 	}
-	if (classes) el.className = classes.replace(/\./g, ' ').trim();
+	if (classes) el.className = classes.replace(/\./g, ' ');
 	if (id) el.id = id;
 	return fill(el, ...children);
 }
 
 export function fill(el, ...children) {
-	el.textContent = '';
-	el.append(...children.flat().filter(Boolean));
+	el.replaceChildren(...children.flat().filter(Boolean));
 	return el;
 }
 
@@ -34,11 +33,11 @@ export function renew(el, sig, draw) {
 	if (focused >= 0) (all()[focused] || $('text')).focus();
 }
 
-export const button = (act, label, onclick, kind = 'soft') => h('button.' + kind, { type: 'button', 'data-act': act, onclick }, label);
+export const button = (act, onclick, label = t(act), kind = 'soft') => h('button.' + kind, { type: 'button', 'data-act': act, onclick }, label);
 export const submit = (label) => h('button.main', label);
 
-export function sign(act, mark, label, onclick) {
-	const el = button(act, mark, onclick, 'sign');
+export function sign(act, mark, onclick, label = t(act)) {
+	const el = button(act, onclick, mark, 'sign');
 	el.setAttribute('aria-label', el.title = label);
 	return el;
 }
@@ -49,20 +48,21 @@ export const form = (spec, act, ...children) => h('form' + spec, { onsubmit(e) {
 } }, ...children);
 export const field = (id, label, props) => h('label.field', t(label), h('input#' + id, { autocomplete: 'off', dir: 'auto', ...props }));
 
-// Dialogs, one above the other: the uppermost keeps the focus, Escape closes it.
+// Dialogs, the uppermost first: it keeps the focus, Escape closes it.
 const open = [];
 
-export function dialog(name, title, ...body) {
+export function dialog(name, about, ...body) {
 	const before = document.activeElement;
-	const box = h('div.dialog', { role: 'dialog', 'aria-modal': true, 'aria-label': title, 'data-dialog': name, tabindex: -1 },
-		h('div.head', h('h2', title), sign('close', '✕', t('close'), () => close())), ...body);
-	const veil = h('div.veil', { onclick: (e) => e.target === veil && close() }, box);
-	const close = box.close = () => {
+	const title = about || t(name);
+	const box = h('.dialog', { role: 'dialog', 'aria-modal': true, 'aria-label': title, 'data-dialog': name, tabindex: -1 },
+		h('.head', h('h2', title), sign('close', '✕', () => box.close())), ...body);
+	const veil = h('.veil', { onclick: (e) => e.target === veil && box.close() }, box);
+	box.close = () => {
 		open.splice(open.indexOf(box), 1);
 		veil.remove();
-		(before.isConnected ? before : open[open.length - 1] || $('text')).focus({ preventScroll: true });
+		(before.isConnected ? before : open[0] || $('text')).focus({ preventScroll: true });
 	};
-	open.push(box);
+	open.unshift(box);
 	$('layer').append(veil);
 	(box.querySelector('input:not([readonly])') || box).focus();
 	return box;
@@ -72,7 +72,7 @@ export const follow = () => open.forEach((box) => box.live?.());
 export const closeAll = () => open.slice().forEach((box) => box.close());
 
 addEventListener('keydown', (e) => {
-	const box = open[open.length - 1];
+	const [box] = open;
 	const step = { Tab: e.shiftKey ? -1 : 1, ArrowDown: 1, ArrowUp: -1, Escape: 2 }[e.key];
 	if (!box || !step) return;
 	e.preventDefault();
@@ -83,8 +83,8 @@ addEventListener('keydown', (e) => {
 
 /** A dialog of things to do: `[act, action, danger, label]`. */
 export function menu(title, items) {
-	const box = dialog('menu', title, h('div.menu', items.filter(Boolean).map(([act, action, danger, label = t(act)]) =>
-		button(act, label, () => { box.close(); action(); }, danger ? 'danger' : 'plain'))));
+	const box = dialog('menu', title, h('.menu', items.filter(Boolean).map(([act, action, danger, label = t(act)]) =>
+		button(act, () => { box.close(); action(); }, label, danger ? 'danger' : 'plain'))));
 }
 
 export const sure = (question, action) => menu(question + '?', [['yes', action, true], ['close', () => {}]]);
@@ -96,10 +96,10 @@ export function toast(text) {
 	hide = setTimeout(fill, 5000, $('toast'));
 }
 
-/** Plain http has no clipboard: the old way. */
+/** Plain http has no clipboard. */
 export function copyable(name, value) {
 	const input = h('input#' + name, { readonly: true, value, 'aria-label': t(name) });
-	return h('div.line', input, button('copy', t('copy'), () => {
+	return h('.line', input, button('copy', () => {
 		input.select();
 		toast(document.execCommand('copy') && t('done'));
 	}));

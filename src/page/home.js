@@ -15,17 +15,16 @@ export function reference(text) {
 /** `wanted`: the room to join, with its owner's `key`; `why` one is out of it. */
 export function home(wanted, key, why, entered) {
 	const el = h('main.home');
-	const error = h('p.error', { role: 'alert' });
+	const error = h('p.error', { role: 'alert' }, why && t(why));
 	let request = store.uuid();
 	const listed = ({ id } = { id: wanted }) => server.rooms.find((room) => room.id === id);
-	const value = (id) => $(id)?.value.trim();
+	const value = (id) => $(id)?.value.trim() || undefined;
 	const name = (id) => field(id, 'yourName', { value: store.get('name'), required: true });
 	const password = (id, label) => field(id, label, { type: 'password' });
 
 	async function attempt(path, fields) {
 		fill(error);
-		const body = { listed: true, request };
-		for (const key in fields) if (fields[key]) body[key] = fields[key];
+		const body = { listed: true, request, ...fields };
 		const answer = await enter(path, body);
 		// After a lost answer the same one makes no second guest.
 		if (answer.status) request = store.uuid();
@@ -33,23 +32,24 @@ export function home(wanted, key, why, entered) {
 		store.set('name', answer.suggest || body.userName);
 		if (wanted) door(answer.code === 'wrong_password');
 		else el.querySelectorAll('#name,#my-name').forEach((input) => { input.value = store.get('name'); });
-		fill(error, answer.message || refusal(answer));
+		fill(error, refusal(answer));
 	}
 
 	function join() {
-		const [roomId = value('room'), ownerKey = store.known(roomId).key] = wanted ? [wanted, key] : reference(value('room'));
+		const [roomId = value('room'), ownerKey = store.known(roomId).key] = wanted ? [wanted, key] : reference(value('room') || '');
 		attempt('/room/join', { roomId, ownerKey, roomPassword: value('password'), userName: value('name') || store.get('name') });
 	}
 	const make = () => attempt('/room/create', { roomName: value('room-name'), roomPassword: value('room-password'), userName: value('my-name') });
 
 	const card = (id, title, act, ...fields) => form('.card#' + id, act, h('h2', title), ...fields, submit(title));
 
-	const list = (all) => all.length > 0 && h('nav.card#rooms', h('h2', t('rooms')), all.map((room) =>
-		h('a.soft', { href: '#/room/' + room.id }, h('bdi', room.name), room.password && ' 🔒', ' ', h('small', `${room.id}`))));
+	const list = (all) => all[0] && h('nav.card#rooms', h('h2', t('rooms')), all.map((room) =>
+		h('a.soft', { href: '#/room/' + room.id }, h('bdi', room.name), room.password && ' 🔒', ' ', h('small', room.id))));
 
 	function draw(...cards) {
+		const words = [...store.outbox().filter((p) => p.room === wanted).map((p) => p.text), store.get('draft.' + wanted)].filter(Boolean).join('\n\n');
 		fill(el, h('header', h('img', { src: '/page/icon.svg', alt: '' }), h('h1', server.name || 'parlor')),
-			why && h('p.error', t(why)), error, ...cards, h('footer', wanted && h('a', { href: '#/' }, t('back')), button('language', t('language'), switchLang, 'plain')));
+			error, words && h('label.field', t('failed'), h('textarea#unsent', { readonly: true, rows: 4 }, words)), ...cards, h('footer', wanted && h('a', { href: '#/' }, t('back')), button('language', switchLang, t('language'), 'plain')));
 	}
 
 	const door = (locked) => draw(card('join', t('join') + ' ' + bidi((listed() || store.known(wanted)).name || t('room', wanted)), join, name('name'), locked && !key && password('password', 'password')));
@@ -62,9 +62,9 @@ export function home(wanted, key, why, entered) {
 	async function begin() {
 		await where();
 		if (!wanted) return all();
-		const { password } = listed() || {};
-		door(password);
-		if (!why && store.get('name') && (!password || key || store.known(wanted).key)) join();
+		const locked = listed()?.password;
+		door(locked);
+		if (!why && store.get('name') && (!locked || key || store.known(wanted).key)) join();
 	}
 	begin();
 	return { el };

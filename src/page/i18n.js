@@ -35,6 +35,9 @@ sending|sending|发送中
 sent|sent|已发送
 failed|not sent|未发送
 retry|Retry|重试
+retryAll|Retry all|全部重试
+late|you were out of the room by then|你当时不在房间中
+noMore|This message is no more.|该消息已不存在。
 write|Write a message|输入消息
 send|Send|发送
 reply|Reply|回复
@@ -97,13 +100,8 @@ allowed+|{0} lets {1} in again|{0} 允许 {1} 再次加入
 owner+|{1} is now an owner|{1} 成为房主
 owner-|{1} is no longer an owner|{1} 不再是房主
 wiped+|{0} deleted all messages of {1}|{0} 删除了 {1} 的全部消息
-e-1|The server does not answer.|服务器没有响应。
-e2||内容无效。
-e3||它已不存在。
-e5|That is not allowed now.|现在没有权限。
-e6||内容为空或过长。
-e7||太频繁，请稍后再试。
-e9||未能确认，请重试。`.split('\n')) {
+link+|{0} made the owner link anew|{0} 更换了房主链接
+silence|The server does not answer.|服务器没有响应。`.split('\n')) {
 	const [key, ...both] = line.split('|');
 	WORDS[key] = both;
 }
@@ -112,13 +110,13 @@ let at;
 export const lang = () => ['en', 'zh'][at];
 const locale = () => (at ? 'zh-CN' : /^en/.test(navigator.language) ? navigator.language : 'en-GB');
 
-export const t = (key, ...args) => (WORDS[key] || ['', ''])[at].replace(/\{(\d)\}/g, (_, i) => args[i]);
+export const t = (key, ...args) => (WORDS[key]?.[at] || '').replace(/\{(\d)\}/g, (_, i) => args[i]);
 
-export const refusal = ({ code, msg }) => t('e' + code) || msg;
+export const refusal = ({ msg, message = msg }) => message || t('silence');
 
 export function setLang() {
-	const wanted = [store.get('lang'), ...navigator.languages].find((code) => /^(en|zh)/i.test(code)) || 'en';
-	at = /^zh/i.test(wanted) ? 1 : 0;
+	const wanted = [store.get('lang'), ...navigator.languages].find((code) => /^(en|zh)/i.test(code));
+	at = +/^zh/i.test(wanted);
 	document.documentElement.lang = at ? 'zh-CN' : 'en';
 }
 setLang();

@@ -1,5 +1,4 @@
-// A long list; only what is near the view is in the document. `draw` makes a row, `{key, sig}`, anew when
-// its `sig` changes.
+// A long list; only what is near the view is in the document. `draw` makes a row anew when its `sig` changes.
 
 const MARGIN_PX = 900;
 const END_PX = 48;
@@ -11,7 +10,7 @@ export class List {
 		this.above = box.appendChild(document.createElement('div'));
 		this.below = box.appendChild(document.createElement('div'));
 		box.onscroll = () => {
-			this.stick = box.scrollHeight - box.scrollTop - box.clientHeight < END_PX;
+			this.stick = this.atEnd();
 			this.waiting ||= requestAnimationFrame(() => this.update());
 		};
 		new ResizeObserver(() => {
@@ -28,6 +27,10 @@ export class List {
 		this.update(anchor);
 	}
 
+	atEnd() {
+		return this.box.scrollHeight - this.box.scrollTop - this.box.clientHeight < END_PX;
+	}
+
 	/** Where a row ends: what stands below it stays. */
 	y(key) {
 		return this.drawn.get(key).el.getBoundingClientRect().bottom - this.box.getBoundingClientRect().top;
@@ -42,19 +45,20 @@ export class List {
 		const { box, rows } = this;
 		const view = box.clientHeight;
 		if (!view) return;
-		const target = !this.stick && anchor ? this.index.get(anchor.key) : undefined;
+		const target = this.stick ? undefined : this.index.get(anchor?.key);
 		const height = (key) => this.heights.get(key) || HEIGHT_PX;
 		// Drawing tells heights, which may bring others near: a few rounds.
 		for (let round = 0, news = true; news && round < 5; round++) {
-			let total = 0;
-			const tops = rows.map(({ key }) => (total += height(key)) - height(key));
-			const top = this.stick ? total - view : target === undefined ? box.scrollTop : tops[target] + height(anchor.key) - anchor.y;
-			const near = rows.map(({ key }, i) => tops[i] + height(key) > top - MARGIN_PX && tops[i] < top + view + MARGIN_PX);
+			const tops = [0];
+			rows.forEach(({ key }, i) => tops.push(tops[i] + height(key)));
+			const total = tops[rows.length];
+			const top = this.stick ? total - view : target === undefined ? box.scrollTop : tops[target + 1] - anchor.y;
+			const near = rows.map((_, i) => tops[i + 1] > top - MARGIN_PX && tops[i] < top + view + MARGIN_PX);
 			const from = Math.max(0, near.indexOf(true));
 			const to = near.lastIndexOf(true) + 1;
 			this.place(from, to);
-			this.above.style.height = (tops[from] || 0) + 'px';
-			this.below.style.height = total - (to < rows.length ? tops[to] : total) + 'px';
+			this.above.style.height = tops[from] + 'px';
+			this.below.style.height = total - tops[to] + 'px';
 			news = false;
 			for (const [key, { el }] of this.drawn) {
 				const is = el.getBoundingClientRect().height;
@@ -68,15 +72,14 @@ export class List {
 	}
 
 	place(from, to) {
-		const rows = this.rows.slice(from, to);
-		const keys = new Set(rows.map((row) => row.key));
 		for (const [key, { el }] of this.drawn) {
-			if (keys.has(key)) continue;
+			const i = this.index.get(key);
+			if (i >= from && i < to) continue;
 			if (el.contains(document.activeElement)) this.box.focus({ preventScroll: true });
 			el.remove();
 		}
 		let last = this.above;
-		this.drawn = new Map(rows.map((row) => {
+		this.drawn = new Map(this.rows.slice(from, to).map((row) => {
 			const { sig, el } = this.drawn.get(row.key) || {};
 			const now = sig === row.sig ? el : this.draw(row);
 			if (now !== el) {
@@ -99,9 +102,10 @@ export class List {
 	}
 
 	show(key) {
-		if (!this.index.has(key)) return null;
+		if (!this.index.has(key)) return;
 		this.stick = false;
 		this.update({ key, y: this.box.clientHeight / 2 });
+		this.stick = this.atEnd();
 		return this.drawn.get(key).el;
 	}
 }

@@ -12,17 +12,15 @@ const LONGEST_WAIT_MS = 20000;
 export const net = { state: 'idle' };
 
 let socket, token, epoch, retry;
-let tries = 0;
-let heard = 0;
-let deadline = 0;
-let ids = 0;
+let tries = 0, heard = 0, deadline = 0, ids = 0;
 const asked = new Map();
+
+export const headers = () => ({ 'Accept-Language': lang(), ...(store.me().token && { Authorization: 'Bearer ' + store.me().token }) });
 
 /** `status` 0: nobody answered. */
 export async function call(path, body) {
-	const headers = { 'Accept-Language': lang(), ...(store.me().token && { Authorization: 'Bearer ' + store.me().token }) };
 	try {
-		const answer = await fetch(path, { method: body ? 'POST' : 'GET', headers, body: JSON.stringify(body) });
+		const answer = await fetch(path, { method: body && 'POST', headers: headers(), body: JSON.stringify(body) });
 		return { ...await answer.json(), status: answer.status };
 	} catch {
 		return { status: 0, code: -1 };
@@ -59,11 +57,10 @@ export function start() {
 
 function greeted(frame) {
 	if (frame.code) return frame.code < 4 ? end() : drop();
-	const renewed = epoch && epoch !== frame.epoch;
 	deadline = tries = 0;
-	epoch = frame.epoch;
 	net.state = 'online';
-	net.greeted(frame, renewed);
+	net.greeted(frame, epoch && epoch !== frame.epoch);
+	epoch = frame.epoch;
 	net.changed();
 }
 
@@ -75,7 +72,7 @@ function stop() {
 	}
 	socket = null;
 	deadline = 0;
-	for (const settle of asked.values()) settle({ code: -1 });
+	asked.forEach((settle) => settle({ code: -1 }));
 	asked.clear();
 }
 
@@ -97,32 +94,28 @@ function drop() {
 
 export function hurry() {
 	if (net.state === 'waiting') start();
-	else probe(WAKE_MS);
-}
-
-function probe(limit) {
-	if (send({ type: 'ping' })) deadline = Math.min(deadline, Date.now() + limit);
+	else if (send({ type: 'ping' })) deadline = Math.min(deadline, Date.now() + WAKE_MS);
 }
 
 setInterval(() => {
 	if (deadline && Date.now() > deadline) drop();
-	else if (!deadline && Date.now() - heard > QUIET_MS) probe(ANSWER_MS);
+	else if (!deadline && Date.now() - heard > QUIET_MS) send({ type: 'ping' });
 }, 1000);
 for (const event of ['online', 'offline', 'focus', 'visibilitychange']) addEventListener(event, hurry);
-store.watch(() => net.state === 'online' || start());
+addEventListener('storage', () => net.state === 'online' || start());
 
 export function send(frame) {
 	if (net.state !== 'online' || socket.readyState !== 1) return false;
-	socket.send(JSON.stringify(frame));
+	socket.send(JSON.stringify({ lang: lang(), ...frame }));
 	deadline ||= Date.now() + ANSWER_MS;
 	return true;
 }
 
-/** A request and its answer; code -1: there was none. */
-export function ask(type, fields) {
+/** A request about a room, and its answer; code -1: there was none. */
+export function ask(it, type, fields) {
 	return new Promise((settle) => {
 		const none = () => settle({ code: -1 });
-		if (!send({ type, id: ++ids, ...fields })) return none();
+		if (!send({ type, id: ++ids, room: it.id, ...fields })) return none();
 		asked.set(ids, settle);
 		setTimeout(none, ANSWER_MS);
 	});

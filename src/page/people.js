@@ -3,18 +3,15 @@
 import { avatar } from './avatar.js';
 import { button, copyable, dialog, field, fill, form, h, menu, renew, sign, submit, sure, toast } from './dom.js';
 import { bidi, millis, refusal, t } from './i18n.js';
-import { ask, call, net } from './net.js';
+import { ask, call, headers, net } from './net.js';
 import * as store from './store.js';
 
 async function command(it, act, fields) {
-	const answer = await ask('owner', { room: it.id, act, ...fields });
+	const answer = await ask(it, 'owner', { act, ...fields });
 	toast(answer.code ? refusal(answer) : t('done'));
 	return !answer.code && answer;
 }
 
-const SHOWN = 12;
-
-/** `GET /where`. */
 export const server = { addresses: [], rooms: [] };
 
 export async function where() {
@@ -32,16 +29,16 @@ const qr = (link) => h('img.qr', { src: '/qr.svg?text=' + encodeURIComponent(lin
 const wayIn = (it) => [qr(linkTo(it)), h('p.number', t('room', it.id))];
 export async function share(it) {
 	if (!server.addresses[0]) await where();
-	dialog('share', t('share'), ...wayIn(it), copyable('share', linkTo(it)));
+	dialog('share', '', ...wayIn(it), copyable('share', linkTo(it)));
 }
 
 export function board(it) {
 	const aside = h('aside');
-	const said = h('div.said');
+	const said = h('.said');
 	function update() {
-		renew(aside, [it.name, linkTo(it), net.state], () => [net.state !== 'online' && h('div.bar', t(net.state)), h('h1', it.name), ...wayIn(it), h('p', linkTo(it)), h('a', { href: '#/room/' + it.id }, t('close'))]);
-		fill(said, it.entries.filter((e) => e.text).slice(-SHOWN).map((e) =>
-			h('div.big', avatar(it.faces[e.sender]), h('div', h('bdi', e.name), h('div', { dir: 'auto' }, e.text)))));
+		renew(aside, [it.name, linkTo(it), net.state], () => [net.state !== 'online' && h('.bar', t(net.state)), h('h1', it.name), ...wayIn(it), h('p', linkTo(it)), h('a', { href: '#/room/' + it.id }, t('close'))]);
+		fill(said, it.entries.filter((e) => e.text).slice(-12).map((e) =>
+			h('.big', avatar(it.faces[e.sender]), h('div', h('bdi', e.name), h('div', { dir: 'auto' }, e.text)))));
 	}
 	const el = h('main.board', aside, said);
 	return { el, update, opened: update };
@@ -55,7 +52,7 @@ export function people(it) {
 	box.live = () => {
 		const all = [...it.members.values()].sort((a, b) => rank(a).localeCompare(rank(b)));
 		renew(list, [it.me.owner, all.map((m) => m.name + is(m))], () => all.map((m) => h('li', avatar(m.avatar), h('div', h('bdi', m.name), h('small', is(m))),
-			it.me.owner && sign('member', '⋯', m.name + ': ' + t('more'), () => member(it, m)))));
+			it.me.owner && sign('member', '⋯', () => member(it, m), m.name + ': ' + t('more')))));
 	};
 	box.live();
 }
@@ -84,20 +81,17 @@ export function hands(it, el) {
 	const { owner } = it.me;
 	const all = it.hands.map((user) => it.members.get(user) || { id: user, name: user });
 	renew(el, [owner, ...all.map(({ name }) => name)], () => [...all.map(({ id, name }, i) =>
-		h('button.chip', { disabled: !owner, title: t('lower'), 'data-act': 'lower', onclick: () => command(it, 'lower', { user: id }) }, `✋ ${i + 1}. `, h('bdi', name))), owner && it.hands.length > 1 && button('lower-all', t('lower') + ' 1–' + it.hands.length, () => command(it, 'lower'))]);
+		h('button.chip', { disabled: !owner, title: t('lower'), 'data-act': 'lower', onclick: () => command(it, 'lower', { user: id }) }, `✋ ${i + 1}. `, h('bdi', name))), owner && it.hands.length > 1 && button('lower-all', () => command(it, 'lower'), t('lower') + ' 1–' + it.hands.length)]);
 }
 
-/** Nobody is told when another owner makes the link anew. */
-const LOOK_MS = 5000;
-
 export async function settings(it) {
-	let keptOut, next, bare;
+	let keptOut, told, bare;
 	const key = () => store.known(it.id).key;
 
 	async function look() {
 		const ownerKey = key();
-		next = Date.now() + LOOK_MS;
-		const [state, { code }] = await Promise.all([ask('owner', { room: it.id, act: 'state' }), ownerKey ? ask('join', { room: it.id, ownerKey }) : {}]);
+		told = it.told;
+		const [state, { code }] = await Promise.all([ask(it, 'owner', { act: 'state' }), ownerKey ? ask(it, 'join', { ownerKey }) : {}]);
 		if (!state.code) ({ keptOut } = state);
 		if (code === 10 && key() === ownerKey) store.remember(it.id, { key: null });
 		return state;
@@ -113,25 +107,26 @@ export async function settings(it) {
 	if (state.code) return toast(refusal(state));
 	const rename = entry('rename', 'roomName', 'name');
 	const body = h('div');
-	const box = dialog('settings', t('settings'), rename, entry('password', 'newPassword', 'password'), body);
+	const box = dialog('settings', '', rename, entry('password', 'newPassword', 'password'), body);
 	box.live = () => {
 		const owner = key();
 		const link = owner && linkTo(it, owner);
 		if (!it.me.owner) return box.close();
-		if (Date.now() > next) look();
+		// The link may be another.
+		if (told !== it.told) look();
 		rename.elements[0].defaultValue = it.name;
 		renew(body, [it.state.locked, it.state.quiet, keptOut.map(({ user }) => user), link, bare, it.state.password], () => [
-			it.state.password && button('open', t('open'), () => command(it, 'password', { password: null })), toggle('lock', 'locked'), toggle('quiet', 'quiet'),
-			...keptOut.map(({ user, name }) => button('allow', t('allow', bidi(name)), () => command(it, 'allow', { user }))),
-			h('p', t('export'), ['html', 'txt', 'csv', 'json'].flatMap((f) => [' ', button(f, f, () => download(it, f))])),
-			h('p', t('ownerHint')), link && (bare ? [qr(link), copyable('ownerHint', link)] : button('bare', t('bare'), () => { bare = true; box.live(); })),
-			button('anew', t('anew'), () => sure(t('anew'), anew)), button('close-room', t('closeRoom'), () => sure(t('closeRoom'), () => command(it, 'close')), 'danger')]);
+			it.state.password && button('open', () => command(it, 'password', { password: null })), toggle('lock', 'locked'), toggle('quiet', 'quiet'),
+			...keptOut.map(({ user, name }) => button('allow', () => command(it, 'allow', { user }), t('allow', bidi(name)))),
+			h('p', t('export'), ['html', 'txt', 'csv', 'json'].flatMap((f) => [' ', button(f, () => download(it, f), f)])),
+			h('p', t('ownerHint')), link && (bare ? [qr(link), copyable('ownerHint', link)] : button('bare', () => { bare = true; box.live(); })),
+			button('anew', () => sure(t('anew'), anew)), button('closeRoom', () => sure(t('closeRoom'), () => command(it, 'close')), t('closeRoom'), 'danger')]);
 	};
 	box.live();
 }
 
 async function download(it, format) {
-	const answer = await fetch(`/rooms/${it.id}/export?format=${format}`, { headers: { Authorization: 'Bearer ' + store.me().token } });
+	const answer = await fetch(`/rooms/${it.id}/export?format=${format}`, { headers: headers() });
 	if (!answer.ok) return toast(answer.status);
 	const href = URL.createObjectURL(await answer.blob());
 	h('a', { href, download: `${it.name}.${format}` }).click();

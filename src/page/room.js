@@ -3,27 +3,32 @@
 import { millis, t } from './i18n.js';
 import * as store from './store.js';
 
-export const erased = (entry) => Object.assign(entry, { kind: 'deleted', text: '' });
-
 export class Room {
 	constructor(id) {
 		/** member: 'yes', 'no', or why not any more: 'kicked', 'closed', 'gone'. '': not known yet. */
 		Object.assign(this, { id, name: store.known(id).name || t('room', id), member: '', members: new Map(), state: {}, hands: [], faces: {}, typing: new Map() });
 		/** What is being written: {text, about, edit, under: what waits beneath}. */
-		this.draft = { text: '' };
-		/** Own messages not known to be stored, oldest first: {uuid, text, reply, sent, failed}. */
-		this.pending = store.outbox().filter((p) => p.room === id && p.by === store.by()).sort((a, b) => a.sent - b.sent);
+		this.draft = { text: store.get('draft.' + id) || '' };
+		/** Own messages not known to be stored, oldest first: {uuid, text, reply, sent, by, failed}. */
+		this.pending = store.outbox().filter((p) => p.room === id);
 		this.clear();
 	}
 
-	/** `entries`: by `seq`, without a gap from `low` on; `late`: changes of what is just being loaded;
-	 * `cursor`: the greatest `at` of a frame, never of an answer; at `goal` we are caught up. */
-	clear() {
-		Object.assign(this, { entries: [], bySeq: new Map(), byUuid: new Map(), late: [], cursor: 0, goal: 0, low: 0, loaded: false, more: true, gone: false, divider: null, seen: store.get('seen.' + this.id) });
+	/** What is being written outlives the page: the text beneath, then what an edit has changed. */
+	keepDraft() {
+		const texts = (d) => (d ? [...texts(d.under), d.edit && d.text === d.about.text ? '' : d.text] : []);
+		store.set('draft.' + this.id, texts(this.draft).filter(Boolean).join('\n\n') || null);
 	}
 
-	out() {
-		this.member = this.member === 'yes' ? 'gone' : this.member || 'no';
+	/** `entries`: by `seq`, without a gap from `low` on; `late`: changes of what is just being loaded;
+	 * `cursor`: the greatest `at` of a frame, never of an answer; at `goal` we are caught up, and what was
+	 * `missed` can be read; `quotes`: {name, text} of what is not loaded, by `seq`. */
+	clear() {
+		Object.assign(this, { entries: [], bySeq: new Map(), byUuid: new Map(), quotes: new Map(), late: [], cursor: 0, goal: 0, low: 0, loaded: false, missed: true, more: true, gone: false, divider: null, seen: store.get('seen.' + this.id) });
+	}
+
+	out(why = this.member === 'yes' ? 'gone' : this.member || 'no') {
+		this.member = why;
 		this.clear();
 	}
 
@@ -34,12 +39,12 @@ export class Room {
 		this.cursor = Math.max(this.cursor, at);
 		if (type !== 'recv' && type !== 'deleted') return !this.bySeq.has(at) && this.add({ kind: type, seq: at, user, sent: millis(sent), frame });
 		const known = this.byUuid.get(uuid) || this.bySeq.get(seq);
-		const kind = d ? 'message' : 'deleted';
-		const text = d ? d.data.text : '';
+		const [kind, text] = d ? ['message', d.data.text] : ['deleted', ''];
 		this.settle(uuid);
 		if (known) return known.kind === 'message' && !Object.assign(known, { kind, text, modified });
 		if (seq === at) return this.add({ kind, uuid, seq, sender, name, text, sent: millis(sent), reply, modified });
 		// It will be loaded as it is then, unless it is on its way as it was.
+		this.quotes.delete(seq);
 		if (this.loading) this.late.push(frame);
 	}
 
@@ -48,37 +53,33 @@ export class Room {
 		while (i && this.entries[i - 1].seq > entry.seq) i--;
 		this.entries.splice(i, 0, entry);
 		this.bySeq.set(entry.seq, entry);
-		this.meet([entry.user || {}]);
+		this.meet(entry.user);
 		this.byUuid.set(entry.uuid, entry);
 		return entry;
 	}
 
 	page({ data, next, more, complete }) {
-		const newer = this.entries;
-		this.entries = [];
-		data.forEach(this.take, this);
-		this.entries = this.entries.concat(newer).sort((a, b) => a.seq - b.seq);
-		this.late.splice(0).forEach(this.take, this);
+		[...data, ...this.late.splice(0)].forEach(this.take, this);
 		Object.assign(this, { low: next, more, gone: !complete, loaded: true });
 	}
 
 	live({ type, notice, user, target = {}, on, to, until, at }) {
 		const who = this.members.get(target.id) || {};
+		if (notice) this.told = at;
 		if (type === 'joined') this.members.set(user.id, { ...user, online: true });
 		else if (type === 'left') this.members.delete(user.id);
 		else if (notice === 'renamed') this.name = to;
 		else if (notice === 'muted') who.muted = until;
 		else if (notice === 'owner') who.owner = on;
-		else if (notice === 'wiped') this.entries.filter((e) => e.sender === target.id && e.seq < at).forEach(erased);
 		else if (notice) this.state[notice] = on;
 	}
 
-	meet(users) {
-		for (const { id, avatar } of users) this.faces[id] = avatar;
+	meet({ id, avatar } = {}) {
+		this.faces[id] = avatar;
 	}
 
 	setMembers(list) {
-		this.meet(list);
+		list.forEach(this.meet, this);
 		this.members = new Map(list.map((m) => [m.id, m]));
 		this.hands = list.filter((m) => m.hand).sort((a, b) => a.hand - b.hand).map((m) => m.id);
 	}
@@ -101,16 +102,19 @@ export class Room {
 		return this.entries.filter((e) => e.seq > this.seen && e.text && e.sender !== id).length;
 	}
 
+	/** Answers whether that is news. */
 	read() {
-		const { seq } = this.entries[this.entries.length - 1] || { seq: 0 };
-		if (seq > this.seen) store.set('seen.' + this.id, this.seen = seq);
+		const [last] = this.entries.slice(-1);
+		if (!(last?.seq > this.seen)) return false;
+		store.set('seen.' + this.id, this.seen = last.seq);
+		return true;
 	}
 
-	say(text, reply) {
-		const item = { uuid: store.uuid(), text, reply, sent: Date.now(), by: store.by() };
+	/** `{text, reply}` for the first time, or what failed once more. */
+	say(item) {
 		this.divider = null;
-		this.pending.push(item);
-		this.keep(item);
+		if (!item.uuid) this.pending.push(Object.assign(item, { uuid: store.uuid(), sent: Date.now() }));
+		this.keep(Object.assign(item, { failed: null, by: store.by() }));
 	}
 
 	keep(item) {

@@ -1,40 +1,35 @@
 // What this device remembers; where localStorage is refused or full, this tab alone does.
 
-const tab = {};
+let disk = {};
+try {
+	disk = localStorage || disk;
+} catch {}
 
 export function get(key) {
 	try {
-		return JSON.parse(tab[key] || localStorage['parlor.' + key]);
+		return JSON.parse(disk['parlor.' + key]);
 	} catch {
 		return null;
 	}
 }
 
 export function set(key, value) {
-	const text = JSON.stringify(value);
-	delete tab[key];
+	const name = 'parlor.' + key;
 	try {
-		localStorage['parlor.' + key] = text;
-		if (value === null) delete localStorage['parlor.' + key];
+		if (value === null) delete disk[name];
+		else disk[name] = JSON.stringify(value);
 	} catch {
-		tab[key] = text;
+		disk = { ...disk, [name]: JSON.stringify(value) };
 	}
 }
 
-export function outbox() {
-	try {
-		return Object.keys(localStorage).filter((key) => key.startsWith('parlor.out.')).map((key) => get(key.slice(7)));
-	} catch {
-		return [];
-	}
-}
-
-export const watch = (changed) => addEventListener('storage', (e) => e.key && changed(e.key.slice(7), !e.newValue));
+/** What is not known to be stored, the oldest first. */
+export const outbox = () => Object.keys(disk).filter((key) => key.startsWith('parlor.out.')).map((key) => get(key.slice(7))).sort((a, b) => a.sent - b.sent);
 
 /** Whom the server knows: `{id, token}`. */
 export const me = () => get('me') || {};
 
-/** Whose words wait to be sent: another person on this device has other ones. */
+/** Whose words wait to be sent. */
 export const by = () => (me().token || '').slice(0, 8);
 
 /** Rooms visited, the last one first: `{id, roomId, name, key}`; another database has another at that `id`. */
@@ -45,14 +40,10 @@ export function remember(id, fields) {
 	set('rooms', [{ ...known(id), ...fields }, ...rooms().filter((room) => room.id !== id)].slice(0, 12));
 }
 
-/** Drops what can never be sent: of whom this device is no longer, or to the room `id`. */
-export const sweep = (id) => outbox().forEach((p) => (p.by !== by() || p.room === id) && set('out.' + p.uuid, null));
-
 /** The key of a room that one left stays: its only owner may come back. */
 export function forget(id, left) {
 	set('rooms', rooms().filter((room) => room.id !== id || (left && room.key)));
 	set('seen.' + id, null);
-	sweep(id);
 }
 
 /** A uuid v4; on plain http there is no `crypto.randomUUID`. */

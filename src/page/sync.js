@@ -1,13 +1,14 @@
 // Rooms and the socket together: what was missed comes, what is to be sent goes, exactly once.
 
+import { refusal, t } from './i18n.js';
 import { ask, call, net, send } from './net.js';
-import { Room, erased } from './room.js';
+import { Room } from './room.js';
 import * as store from './store.js';
 
 const TYPING_MS = 5000;
 
 export const rooms = new Map();
-/** `changed(room, entry that was just said)` is set by app. */
+/** `changed(room, entry that was just said)`, `title()`: set by app. */
 export const view = {};
 const changed = (it, entry) => view.changed(it, entry);
 
@@ -24,13 +25,7 @@ net.changed = () => {
 
 net.resume = () => Object.fromEntries([...rooms.values()].filter((it) => it.loaded).map((it) => [it.id, it.cursor]));
 
-net.ended = () => {
-	store.sweep();
-	rooms.forEach((it) => {
-		it.pending = [];
-		it.out();
-	});
-};
+net.ended = () => rooms.forEach((it) => it.out());
 
 net.heard = (frame) => {
 	const { type, user } = frame;
@@ -40,13 +35,9 @@ net.heard = (frame) => {
 	let entry;
 	if (type === 'presence') it.presence(frame);
 	else if (type === 'hands') it.hands = frame.users;
-	else if (type === 'typing') {
-		clearTimeout(it.typing.get(user.id)?.timer);
-		it.typing.set(user.id, { ...user, timer: setTimeout(() => it.typing.delete(user.id) && changed(it), TYPING_MS) });
-	} else if (type === 'kicked' || type === 'closed') {
-		it.clear();
-		it.member = type;
-	} else if (frame.at) {
+	else if (type === 'typing') it.typing.set(user.id, { ...user, until: Date.now() + TYPING_MS });
+	else if (type === 'kicked' || type === 'closed') it.out(type);
+	else if (frame.at) {
 		if (frame.at > it.cursor) it.live(frame);
 		entry = it.take(frame);
 		if (entry) it.typing.delete(entry.sender);
@@ -62,41 +53,54 @@ net.greeted = (frame, renewed) => rooms.forEach((it) => {
 	learn(it, told);
 	it.member = 'yes';
 	it.goal = told.at;
+	it.missed ||= it.goal > it.cursor;
 	it.lost = loaded && !it.loaded;
+	it.quotes.clear();
 	if (it.loaded) members(it);
 	else load(it);
 });
 
 function learn(it, state) {
-	it.name = state.name || it.name;
+	it.name = state.name;
 	Object.assign(it.state, state);
 }
 
 export async function load(it) {
-	if (!await page(it)) return;
+	if (it.loading || !await page(it)) return;
 	it.member = 'yes';
 	it.cursor = Math.max(it.cursor, it.goal);
 	if (it.seen === null) it.read();
-	if (it.unread()) it.divider = it.seen;
 	members(it);
 	pump();
 }
 
 export const older = (it) => it.loaded && it.more && page(it, it.low);
 
-async function page(it, before) {
-	if (it.loading || net.state !== 'online') return false;
-	it.loading = true;
-	const answer = await ask('history', { room: it.id, before });
-	it.loading = false;
-	if (!answer.code) it.page(answer);
-	else if (answer.code === 3 || answer.code === 4) it.member = 'no';
-	changed(it);
-	return !answer.code;
+/** Who asks meanwhile waits for the same page. */
+function page(it, before) {
+	return it.loading ||= ask(it, 'history', { before }).then((answer) => {
+		it.loading = null;
+		if (!answer.code) it.page(answer);
+		else if (answer.code === 3 || answer.code === 4) it.out('no');
+		if (answer.code !== -1) changed(it);
+		return !answer.code;
+	});
+}
+
+/** What is quoted may stand far above what is loaded. */
+export function quote(it, seq) {
+	const quoted = { text: '…' };
+	it.quotes.set(seq, quoted);
+	ask(it, 'history', { after: seq - 1, limit: 1 }).then((answer) => {
+		const [said] = answer.complete ? answer.data : [];
+		Object.assign(quoted, { name: said?.data?.name, text: answer.code ? refusal(answer) : said?.data?.data.text || t('noMore') });
+		changed(it);
+	});
+	return quoted;
 }
 
 export async function members(it) {
-	const { code, data, state } = await ask('members', { room: it.id });
+	const { code, data, state } = await ask(it, 'members');
 	if (code) return;
 	it.setMembers(data);
 	learn(it, state);
@@ -104,13 +108,13 @@ export async function members(it) {
 	changed(it);
 }
 
-// The outbox: one message in flight, so that none overtakes another.
-let flying = null;
-let pause = 0;
+// The outbox: one message in flight, so that none overtakes another; nobody sends what another wrote.
+let flying, pause;
 
 function pump() {
-	if (flying || pause > Date.now()) return;
+	if (flying || pause) return;
 	for (const it of rooms.values()) {
+		it.pending.filter((p) => p.by !== store.by()).forEach((p) => { p.failed ||= { msg: t('late') }; });
 		const item = it.member === 'yes' && it.pending.find((p) => !p.failed);
 		if (!item) continue;
 		const { uuid, text, reply } = item;
@@ -124,36 +128,22 @@ function answered(frame) {
 	const { it, item } = flying;
 	flying = null;
 	if (!frame.code) it.stored(frame);
-	else if (frame.code === 7 || frame.code === 9) {
-		const wait = 1000 * (frame.retryAfter || 1);
-		pause = Date.now() + wait;
-		setTimeout(pump, wait + 20);
-	} else {
-		item.failed = frame;
-		it.keep(item);
-	}
+	else if (frame.code === 7 || frame.code === 9) pause = setTimeout(() => { pause = 0; pump(); }, 1000 * (frame.retryAfter || 1));
+	else it.keep(Object.assign(item, { failed: frame }));
 	changed(it);
 	pump();
 }
 
-/** Says something, or once more what failed. */
-export function say(it, text, reply, failed) {
-	if (failed) it.keep(Object.assign(failed, { failed: null }));
-	else it.say(text, reply);
+export function say(it, item) {
+	it.say(item);
 	changed(it);
 	pump();
 }
-
-// Another tab has sent a message, or given it up.
-store.watch((key, gone) => gone && rooms.forEach((it) => {
-	it.pending = it.pending.filter((p) => key !== 'out.' + p.uuid || flying?.item === p);
-	changed(it);
-}));
 
 export async function change(it, entry, text) {
-	const fields = { room: it.id, uuid: entry.uuid };
-	const answer = await (text ? ask('edit', { ...fields, data: { type: 'Text', text } }) : ask('delete', fields));
-	if (!answer.code) text ? Object.assign(entry, { text, modified: true }) : erased(entry);
+	const { uuid } = entry;
+	const answer = await (text ? ask(it, 'edit', { uuid, data: { type: 'Text', text } }) : ask(it, 'delete', { uuid }));
+	if (!answer.code) Object.assign(entry, text ? { text, modified: true } : { kind: 'deleted', text: '' });
 	changed(it);
 	return answer;
 }
@@ -181,16 +171,14 @@ export async function enter(path, body) {
 	const { user, room: { id, roomId, roomName }, token, ownerKey = body.ownerKey } = answer.data;
 	store.set('me', { id: user.id, token });
 	store.set('name', user.userName);
-	if (store.known(id).roomId !== roomId) {
-		store.forget(id);
-		rooms.delete(id);
-	}
+	if (store.known(id).roomId !== roomId) store.forget(id);
+	rooms.delete(id);
 	store.remember(id, { roomId, name: roomName, ...(ownerKey && { key: ownerKey }) });
 	return { id };
 }
 
 export async function leave(it) {
-	const answer = await ask('leave', { room: it.id });
+	const answer = await ask(it, 'leave');
 	if (!answer.code) {
 		rooms.delete(it.id);
 		store.forget(it.id, true);

@@ -43,7 +43,8 @@ impl Room {
             | Notice::Kicked { .. }
             | Notice::Allowed { .. }
             | Notice::Owner { .. }
-            | Notice::Wiped { .. } => {}
+            | Notice::Wiped { .. }
+            | Notice::Link => {}
         }
     }
 }

@@ -140,8 +140,9 @@ impl Rooms {
             }
             Power::Appoint { user, on } => self.appoint(&hand, *user, *on),
             Power::Link(key) => {
+                let told = hand.tells(room.last, Notice::Link);
                 let (room, key) = (no, *key);
-                Ok((vec![Event::RoomKey { room, key }], Reply::Ok))
+                Ok((vec![Event::RoomKey { room, key }, told], Reply::Ok))
             }
             Power::Close => Ok((self.ending(room, now), Reply::Ok)),
         }

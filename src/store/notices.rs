@@ -56,6 +56,7 @@ enum What {
         who: Target,
         count: u64,
     },
+    Link,
 }
 
 impl From<&Named> for Target {
@@ -100,6 +101,7 @@ impl NoticeRow {
                 who: target.into(),
                 count: *count,
             },
+            Notice::Link => What::Link,
         };
         NoticeRow { avatar, what }
     }
@@ -127,6 +129,7 @@ impl NoticeRow {
                 target: who.into(),
                 count,
             },
+            What::Link => Notice::Link,
         };
         let avatar = self.avatar;
         Body::Notice { avatar, what }
@@ -172,6 +175,7 @@ mod tests {
                 target: target(),
                 count: 3,
             },
+            Notice::Link,
         ] {
             let json = serde_json::to_string(&NoticeRow::new(31, &what)).unwrap();
             let back: NoticeRow = serde_json::from_str(&json).unwrap();

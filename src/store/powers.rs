@@ -132,7 +132,8 @@ impl Store {
             | Notice::Kicked { .. }
             | Notice::Allowed { .. }
             | Notice::Owner { .. }
-            | Notice::Wiped { .. } => {}
+            | Notice::Wiped { .. }
+            | Notice::Link => {}
         }
         Ok(())
     }

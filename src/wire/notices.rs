@@ -97,6 +97,10 @@ pub fn sentence(by: &str, user: UserNo, sent: Nanos, notice: &Notice, lang: Lang
                 format!("{by} deleted {count} {messages} of {}", target.name),
             )
         }
+        Notice::Link => (
+            format!("{by}更换了房主链接，旧链接已失效"),
+            format!("{by} made the owner link anew; the old one is void"),
+        ),
     };
     match lang {
         Lang::Zh => zh,
@@ -201,6 +205,7 @@ pub fn frame(entry: &Entry, avatar: u8, notice: &Notice, lang: Lang) -> String {
             out.count = Some(*count);
             "wiped"
         }
+        Notice::Link => "link",
     };
     // Strings and numbers under string keys: nothing here can fail to be written.
     serde_json::to_string(&out).unwrap_or_default()
@@ -257,6 +262,7 @@ mod tests {
                 },
                 json!({"notice":"wiped","target":whom(),"count":3}),
             ),
+            (Notice::Link, json!({"notice":"link"})),
         ];
         for on in [false, true] {
             all.extend([

@@ -34,6 +34,7 @@ pub struct Auth {
 /// A message to send, or why it is none; the uuid is echoed as it came.
 pub struct Msg {
     pub uuid: Value,
+    pub lang: Lang,
     pub call: Result<Say, Refusal>,
 }
 
@@ -50,11 +51,12 @@ pub struct Ask {
     pub call: Result<Call, Refusal>,
 }
 
-/// What an answer repeats of its request.
+/// What an answer repeats of its request, and in which language it refuses.
 #[derive(Clone)]
 pub struct Echo {
     pub kind: &'static str,
     pub id: Option<Value>,
+    pub lang: Lang,
 }
 
 pub enum Call {
@@ -115,11 +117,14 @@ pub fn parse(text: &str) -> Incoming {
         Ok(Some(kind)) => kind,
         _ => return Incoming::Bad("A frame needs a type, a string such as \"msg\".".into()),
     };
+    // As `Accept-Language` over HTTP: of each request, since a page switches.
+    let lang = || Lang::of(fields.text("lang").ok().flatten(), Lang::En);
     let ask = |kind, call| {
         Incoming::Ask(Ask {
             echo: Echo {
                 kind,
                 id: fields.raw("id"),
+                lang: lang(),
             },
             call,
         })
@@ -140,6 +145,7 @@ pub fn parse(text: &str) -> Incoming {
             let uuid = fields.raw("uuid").unwrap_or(Value::Null);
             Incoming::Msg(Msg {
                 uuid,
+                lang: lang(),
                 call: say(&fields),
             })
         }
@@ -376,7 +382,7 @@ pub fn auth_ok(greeting: Option<&Greeting>, id: Option<&Value>) -> String {
 }
 
 /// `{"type":"send",…}`: the answer of `msg`.
-pub fn send(uuid: &Value, outcome: &Result<Reply, Refusal>) -> String {
+pub fn send(uuid: &Value, lang: Lang, outcome: &Result<Reply, Refusal>) -> String {
     #[derive(Serialize)]
     struct Send<'a> {
         r#type: &'a str,
@@ -410,7 +416,7 @@ pub fn send(uuid: &Value, outcome: &Result<Reply, Refusal>) -> String {
         }),
         Ok(_) => json(&none),
         Err(refusal) => {
-            let msg = refusal::sentence(refusal, Lang::En);
+            let msg = refusal::sentence(refusal, lang);
             let retry_after = refusal::retry_after(refusal);
             json(&Send {
                 code: refusal::number(refusal),
@@ -436,7 +442,7 @@ pub fn answer(echo: &Echo, fields: &str) -> String {
 }
 
 pub fn refused(echo: &Echo, refusal: &Refusal) -> String {
-    let msg = refusal::sentence(refusal, Lang::En);
+    let msg = refusal::sentence(refusal, echo.lang);
     let code = refusal::number(refusal);
     let mut rest = String::new();
     if let Some(after) = refusal::retry_after(refusal) {

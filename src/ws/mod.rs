@@ -241,16 +241,16 @@ impl Session<'_> {
     }
 
     fn msg(&self, msg: Msg, who: UserNo) {
-        let uuid = msg.uuid.clone();
+        let (uuid, lang) = (msg.uuid.clone(), msg.lang);
         let outcome = msg.call.and_then(|say| {
             let room = self.calls.hub.sender(say.room, who, self.asked())?;
             let act = self
                 .calls
                 .say(room, who, Some(say.uuid), say.text, say.reply)?;
-            self.submit(act, move |outcome| wire::send(&uuid, outcome))
+            self.submit(act, move |outcome| wire::send(&uuid, lang, outcome))
         });
         if let Err(refusal) = outcome {
-            self.say(wire::send(&msg.uuid, &Err(refusal)));
+            self.say(wire::send(&msg.uuid, lang, &Err(refusal)));
         }
     }
 

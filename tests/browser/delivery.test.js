@@ -2,10 +2,10 @@
 // nothing is missing and nothing is there twice.
 
 import assert from 'node:assert/strict';
-import { NO_LIMITS, eventually, promise } from './support.js';
+import { NO_LIMITS, PHONE, eventually, promise } from './support.js';
 
 /** What Chromium says of a server that is not there. */
-const UNREACHABLE = [/WebSocket connection to .* failed/, /net::ERR_(CONNECTION_|EMPTY_RESPONSE|INTERNET_DISCONNECTED|NETWORK_)/];
+const UNREACHABLE = [/WebSocket connection to .* failed/, /net::ERR_(CONNECTION_|EMPTY_RESPONSE|INTERNET_DISCONNECTED|NETWORK_|SOCKET_)/];
 
 const texts = async (world, anna) => {
 	const { token } = await anna.page.evaluate(() => JSON.parse(localStorage['parlor.me']));
@@ -138,6 +138,123 @@ promise('what is refused is said to have failed, and retried with the same uuid'
 	assert.equal(await anna.rows.getAttribute('data-uuid'), uuid);
 	assert.equal(await ben.own.getAttribute('data-uuid'), uuid);
 	assert.equal(await ben.own.count(), 1);
+});
+
+promise('several messages that were refused are retried by one button, in their order', async (world) => {
+	const anna = await world.teacher('Anna');
+	const ben = await world.pupil(anna, 'Ben');
+	await ben.page.evaluate(() => {
+		const { send } = WebSocket.prototype;
+		let mangled = 0;
+		WebSocket.prototype.send = function (frame) {
+			const mangle = JSON.parse(frame).type === 'msg' && mangled++ < 3;
+			return send.call(this, mangle ? frame.replace('"Text"', '"Unheard"') : frame);
+		};
+	});
+	const said = ['one', 'two', 'three'];
+	for (const text of said) await ben.types(text);
+	const failed = ben.log.locator('[data-state=failed]');
+	await failed.nth(2).waitFor();
+	await ben.press('Retry all', failed.last());
+	await ben.isSent();
+	await anna.sees('three');
+	for (const who of [anna, ben]) assert.deepEqual(await who.messages(), said);
+	assert.equal(await ben.log.getByRole('button', { name: /^Retry/ }).count(), 0);
+});
+
+for (const [locale, sentence] of [['en-GB', 'not sent: The room is quiet: only its owners may write now.'], ['zh-CN', '未发送: 安静模式：现在只有房主可以发言']]) {
+	promise(`what the server says of a refusal is what one reads (${locale})`, async (world) => {
+		world.expect(...UNREACHABLE);
+		const anna = await world.teacher('Anna');
+		const ben = await world.pupil(anna, 'Ben', { base: world.lineBase, locale });
+		world.line.become('cut');
+		await ben.barIs('waiting');
+		await ben.types('too late');
+		const { token } = await anna.page.evaluate(() => JSON.parse(localStorage['parlor.me']));
+		await world.api(`/rooms/${anna.room()}/owner`, { act: 'quiet', on: true }, token);
+		world.line.become('open');
+		await ben.bar.getByRole('button').click();
+		await ben.log.getByText(sentence).waitFor();
+	});
+}
+
+/** Where the divider stands in the list, and the first message below it; null where there is none in view. */
+const divided = (who) => who.page.evaluate(() => {
+	const [list, el] = ['#messages', '.unread'].map((selector) => document.querySelector(selector));
+	const [box, is] = [list, el].map((e) => e?.getBoundingClientRect());
+	return is && is.top > box.top && is.bottom < box.bottom ? el.nextSibling.querySelector('.text').firstChild.textContent : null;
+});
+
+promise('what was missed is divided off where one had read to, and counted until it was seen', NO_LIMITS, async (world) => {
+	world.expect(...UNREACHABLE);
+	const anna = await world.teacher('Anna', 'Physics', { base: world.lineBase, ...PHONE });
+	const ben = await world.pupil(anna, 'Ben');
+	await ben.says('seen');
+	await anna.sees('seen');
+	const room = anna.room();
+	const missed = async (count, name) => {
+		const { user, token } = await world.api('/room/join', { roomId: room, userName: name });
+		for (let i = 0; i < count; i++) await world.api('/message/send', { roomId: room, userId: user.userId, message: { type: 'message', userId: user.userId, contentType: 'text', content: `${name} ${i}.` } }, token);
+	};
+	const titled = (title) => anna.until((title) => document.title === title, title);
+	const starts = (text) => eventually(`the divider is above ${text}`, async () => await divided(anna) === text);
+	const toEnd = async (count) => {
+		await anna.page.getByRole('button', { name: `↓ ${count} new` }).click();
+		await titled('Physics · parlor');
+	};
+	const sleeps = async (meanwhile) => {
+		world.line.become('cut');
+		await anna.barIs('waiting');
+		await meanwhile();
+		world.line.become('open');
+		await anna.bar.getByRole('button').click();
+		await anna.barIs('online');
+	};
+
+	await sleeps(() => missed(60, 'asleep'));
+	await titled('(60) Physics · parlor');
+	await starts('asleep 0.');
+	await toEnd(60);
+
+	// The same after a reload, which need not be of one's own will.
+	const link = anna.page.url();
+	await anna.page.goto('about:blank');
+	await missed(50, 'reloaded');
+	await anna.page.goto(link);
+	await titled('(50) Physics · parlor');
+	await starts('reloaded 0.');
+	await toEnd(50);
+
+	// And from the first screen, where the last divider is no news any more.
+	await anna.page.getByRole('link', { name: 'All rooms' }).click();
+	await anna.page.locator('#make').waitFor();
+	await anna.page.goBack();
+	await anna.sees('reloaded 49.');
+	assert.equal(await anna.log.locator('.unread').count(), 0);
+	await anna.page.getByRole('link', { name: 'All rooms' }).click();
+	await missed(40, 'elsewhere');
+	await titled('(40) parlor');
+	await anna.page.goBack();
+	await starts('elsewhere 0.');
+	await titled('(40) Physics · parlor');
+	await toEnd(40);
+
+	// What is in view as a whole has been seen.
+	await sleeps(() => missed(2, 'few'));
+	await starts('few 0.');
+	await titled('Physics · parlor');
+	// Who reads what is old stays there.
+	const place = (by) => anna.page.evaluate(async (by) => {
+		const list = document.querySelector('#messages');
+		list.scrollTop -= by;
+		for (let i = 0; i < 4; i++) await new Promise(requestAnimationFrame);
+		const row = [...list.querySelectorAll('.row')].find((el) => el.getBoundingClientRect().top > list.getBoundingClientRect().top);
+		return [row.dataset.uuid, Math.round(row.getBoundingClientRect().bottom)];
+	}, by);
+	const old = await place(2000);
+	await sleeps(() => missed(3, 'later'));
+	await titled('(3) Physics · parlor');
+	assert.deepEqual(await place(0), old);
 });
 
 promise('who was away while a server that keeps little forgot what was missed is told so', async (world) => {

@@ -35,10 +35,15 @@ promise('a room of another database is another room, even if it has the old one\
 	}
 	await anna.join(`${world.base}/#/room/1`, 'Anna');
 	await ben.join(`${world.base}/#/room/1`, 'Ben');
-	await ben.says('hello');
-	await ben.sees('hello');
+	// What was not sent is not lost, and not said to others, either.
+	const failed = ben.log.locator('[data-state=failed]', { hasText: 'never sent' });
+	await failed.getByText('not sent: you were out of the room by then').waitFor();
+	await ben.types('hello');
+	await anna.sees('hello');
+	assert.deepEqual(await anna.messages(), ['hello']);
+	await ben.press('Delete', failed);
+	await ben.isSent();
 	assert.deepEqual(await ben.messages(), ['hello']);
-	assert.deepEqual(await kept(ben, 'out.'), [], 'words of somebody who is no more');
 
 	// What is new there is unread, although the old room was read further.
 	await lookAway(ben);
@@ -53,6 +58,71 @@ promise('a room of another database is another room, even if it has the old one\
 	await anna.choose('Room settings');
 	await anna.dialog.getByRole('button', { name: /^New owner link/ }).waitFor();
 	assert.equal(await anna.page.locator('#ownerHint').count(), 0);
+});
+
+promise('what one wrote outlives a reload, and being taken out of the room, and is sent by nobody else', async (world) => {
+	world.expect(...NOISE);
+	const anna = await world.teacher('Anna');
+	const ben = await world.pupil(anna, 'Ben', { base: world.lineBase });
+	await ben.text.fill('half a thought');
+	await ben.page.reload();
+	await ben.text.waitFor();
+	assert.equal(await ben.text.inputValue(), 'half a thought');
+	await ben.says('said');
+	await ben.page.reload();
+	await ben.sees('said');
+	assert.equal(await ben.text.inputValue(), '');
+
+	world.line.become('cut');
+	await ben.barIs('waiting');
+	await ben.types('said to nobody');
+	await ben.text.fill('half another');
+	const [{ token }, { id }] = await Promise.all([anna, ben].map((who) => who.page.evaluate(() => JSON.parse(localStorage['parlor.me']))));
+	await world.api(`/rooms/${anna.room()}/owner`, { act: 'kick', user: id }, token);
+	world.line.become('open');
+	await ben.bar.getByRole('button').click();
+	const unsent = ben.page.getByLabel('not sent');
+	await unsent.waitFor();
+	assert.equal(await unsent.inputValue(), 'said to nobody\n\nhalf another');
+	await ben.isAccessible('the door with what was not sent');
+	// Whoever comes to the door again is let in.
+	await ben.page.reload();
+	await ben.text.waitFor();
+	assert.equal(await ben.text.inputValue(), 'half another');
+	const failed = ben.log.locator('[data-state=failed]', { hasText: 'said to nobody' });
+	await failed.getByText('not sent: you were out of the room by then').waitFor();
+	assert.deepEqual(await anna.messages(), ['said']);
+	await ben.press('Retry', failed);
+	await anna.sees('said to nobody');
+	await ben.isSent();
+
+	// So it is when the room is closed.
+	await ben.text.fill('a last word');
+	await world.api(`/rooms/${anna.room()}/owner`, { act: 'close' }, token);
+	await ben.page.getByText('This room was closed.').waitFor();
+	assert.equal(await unsent.inputValue(), 'a last word');
+});
+
+promise('an edit that was not finished outlives a reload', async (world) => {
+	const anna = await world.teacher('Anna');
+	await anna.says('mine');
+	await anna.text.fill('half a thought');
+	await anna.rows.locator('[data-act=actions]').click();
+	await anna.press('Edit', anna.dialog);
+	await anna.text.fill('mine, better');
+	await anna.page.reload();
+	await anna.sees('mine');
+	assert.equal(await anna.text.inputValue(), 'half a thought\n\nmine, better');
+});
+
+promise('where the browser refuses to keep anything, the page works for as long as it is open', async (world) => {
+	const anna = await world.teacher('Anna');
+	const ben = await world.person();
+	await ben.page.addInitScript(() => Object.defineProperty(window, 'localStorage', { get() { throw new Error('refused'); } }));
+	await ben.join(`${world.base}/#/room/${anna.room()}`, 'Ben');
+	await ben.types('from nowhere');
+	await anna.sees('from nowhere');
+	await ben.own.getByRole('img', { name: 'sent', exact: true }).waitFor();
 });
 
 promise('a room that is no more is forgotten by who knocks at it', async (world) => {

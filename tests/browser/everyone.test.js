@@ -167,6 +167,39 @@ promise('nothing is wider than a phone, nor than 320 pixels, nor with letters tw
 	}
 });
 
+promise('a phone with its keyboard up leaves room for messages, whatever is being written', async (world) => {
+	const [teacher, ben] = await busy(world);
+	await teacher.says('What does it mean that a body at rest stays at rest? '.repeat(6));
+	await ben.page.setViewportSize({ width: 320, height: 260 });
+	await ben.sees('What does it mean');
+	await ben.rows.filter({ hasText: 'What does it mean' }).locator('[data-act=actions]').click();
+	await ben.press('Reply', ben.dialog);
+	await ben.text.fill('It means that nothing moves by itself, as Newton wrote. '.repeat(8));
+	const heights = () => ben.page.evaluate(() => Object.fromEntries(['.middle', '.foot', '.context', '#text'].map((what) => [what, Math.round(document.querySelector(what).getBoundingClientRect().height)])));
+	const is = await heights();
+	assert.ok(is['.middle'] >= 80 && is['#text'] >= 44, JSON.stringify(is));
+	const [box, first] = await ben.page.locator('.context').evaluate((el) => [el, el.querySelector('b')].map((e) => e.getBoundingClientRect().top));
+	assert.ok(first >= box, 'whom one answers is in view');
+	const bottom = await ben.page.locator('.send').evaluate((el) => el.getBoundingClientRect().bottom);
+	assert.ok(bottom <= 260, 'the button to send is in view');
+	await ben.fits('a keyboard up');
+});
+
+promise('a long name among the raised hands leaves room for the next at 320 pixels', async (world) => {
+	const teacher = await world.teacher('Ms Okafor', 'Physics 7b', { viewport: { width: 320, height: 568 } });
+	const name = 'Maximiliane Alexandra von und zu Hohenstein-Wittelsbach the Third';
+	const pupils = await Promise.all([name.slice(0, 64), 'Ben'].map((userName) => world.api('/room/join', { roomId: teacher.room(), userName })));
+	for (const { token } of pupils) await world.api(`/rooms/${teacher.room()}/hand`, { on: true }, token);
+	const second = teacher.page.getByRole('button', { name: '✋ 2. Ben' });
+	await second.waitFor();
+	const { left } = await second.evaluate((el) => el.getBoundingClientRect().toJSON());
+	assert.ok(left < 240, `the second hand begins at ${left}`);
+	const height = await teacher.page.locator('.hands').evaluate((el) => el.getBoundingClientRect().height);
+	assert.ok(height < 70, `one line, not ${height} pixels`);
+	await teacher.fits('raised hands');
+	await teacher.isAccessible('raised hands');
+});
+
 promise('English and Chinese are chosen by the browser, and switched', async (world) => {
 	const teacher = await world.teacher('王老师', '物理', { locale: 'zh-CN' });
 	await teacher.says('同学们好');

@@ -86,6 +86,41 @@ async function isFast(ben) {
 	assert.ok(await ben.rows.count() < NEAR);
 }
 
+promise('the quotation of what is far above says who said what, and leads there', [...NO_LIMITS, '--durability', 'fast'], async (world) => {
+	const teacher = await world.teacher();
+	await teacher.says('the very first question');
+	const reply = await teacher.page.evaluate(async () => {
+		const { room } = await import('/page/sync.js');
+		return room(Number(location.hash.match(/\d+/)[0])).entries.at(-1).seq;
+	});
+	const { user, token } = await world.crowd(teacher, 1000, (i) => `hay ${i}.`);
+	await world.api('/message/send', { roomId: teacher.room(), userId: user.userId, message: { type: 'message', userId: user.userId, contentType: 'text', content: 'a late answer', reply } }, token);
+	const ben = await world.pupil(teacher, 'Ben');
+	const quote = ben.log.locator('.quote');
+	await quote.getByText('the very first question').waitFor();
+	await quote.getByText('Ms Okafor').waitFor();
+	await quote.click();
+	const found = ben.log.locator('.found');
+	await found.getByText('the very first question').waitFor();
+	const { top, bottom } = await found.evaluate((el) => el.getBoundingClientRect().toJSON());
+	assert.ok(top > 40 && bottom < 800, `in view: ${top} to ${bottom}`);
+
+	// It follows an edit, and says so if there is nothing to show.
+	await ben.page.reload();
+	await quote.getByText('the very first question').waitFor();
+	const change = (text) => teacher.page.evaluate(async ([seq, text]) => {
+		const { change, room } = await import('/page/sync.js');
+		const it = room(Number(location.hash.match(/\d+/)[0]));
+		await change(it, it.bySeq.get(seq), text);
+	}, [reply, text]);
+	await change('the first question, mended');
+	await quote.getByText('the first question, mended').waitFor();
+	await change();
+	await quote.getByText('This message is no more.').waitFor();
+	await quote.click();
+	await ben.page.getByRole('status').getByText('This message is no more.').waitFor();
+});
+
 promise('search finds an old message, and leads to it', [...NO_LIMITS, '--durability', 'fast'], async (world) => {
 	const teacher = await world.teacher();
 	await world.crowd(teacher, 1000, (i) => (i === 17 ? 'the Needle in it' : `hay ${i}`));

@@ -141,6 +141,12 @@ promise('hostile texts stay text and keep to their place', async (world) => {
 	await ben.fits('4,000 characters at 320 pixels');
 });
 
+promise('an address is a link as a whole, without the sentence around it', async (world) => {
+	const anna = await world.teacher('Anna');
+	await anna.says('(see https://x.example/Force_(physics)), http://x.example/a?b=(1)#c; 见http://x.example/页，好。http://x.example/（c）');
+	assert.deepEqual(await anna.log.locator('a').allTextContents(), ['https://x.example/Force_(physics)', 'http://x.example/a?b=(1)#c', 'http://x.example/页', 'http://x.example/']);
+});
+
 promise('a text that is too long is told before it is sent, and is not lost', async (world) => {
 	const anna = await world.teacher('Anna');
 	await anna.types('x'.repeat(4001));
@@ -214,7 +220,7 @@ promise('what is refused is said in the language of the page', async (world) => 
 	await anna.page.locator('[data-act=settings]').click();
 	await anna.page.locator('#rename').fill('x'.repeat(65));
 	await anna.page.locator('#rename').press('Enter');
-	await toast.getByText('内容无效。').waitFor();
+	await toast.getByText('房间名称过长：应为 1 到 64 个字符').waitFor();
 	await anna.page.keyboard.press('Escape');
 	await anna.says('first text');
 	await anna.rows.locator('[data-act=actions]').click();
@@ -228,5 +234,5 @@ promise('what is refused is said in the language of the page', async (world) => 
 	await other.page.locator('[data-act=yes]').click();
 	await anna.log.getByText('已删除 1 条').waitFor();
 	await anna.types('second text');
-	await toast.getByText('它已不存在。').waitFor();
+	await toast.getByText('消息不存在或已被删除').waitFor();
 });

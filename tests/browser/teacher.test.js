@@ -41,6 +41,8 @@ promise('the teacher renames, sets and removes a password, locks, and asks for q
 	await box.getByLabel('Name of the room').press('Enter');
 	await ben.sees('named the room');
 	await ben.page.getByRole('heading', { name: 'Chemistry' }).waitFor();
+	// What a door is told of it is up to a second old.
+	await eventually('it is listed by its new name', async () => (await (await fetch(world.base + '/where')).json()).rooms[0].name === 'Chemistry');
 
 	await box.getByRole('switch', { name: /^Quiet/ }).check();
 	await ben.sees('quiet, only owners write');
@@ -264,6 +266,31 @@ promise('what owners see follows what another owner does, and a link that was ma
 	await settings(ben);
 	await toMember(teacher, 'Ben', 'No longer an owner', true);
 	await ben.page.getByRole('dialog').waitFor({ state: 'detached' });
+});
+
+promise('an owner hears that the link was made anew, and asks for it no sooner', async (world) => {
+	const [teacher, ben] = await classroom(world, 'Ben');
+	await toMember(teacher, 'Ben', 'Make an owner', true);
+	await teacher.page.evaluate(() => {
+		const { send } = WebSocket.prototype;
+		window.tried = 0;
+		WebSocket.prototype.send = function (frame) {
+			window.tried += JSON.parse(frame).type === 'join';
+			return send.call(this, frame);
+		};
+	});
+	await teacher.page.clock.install();
+	const box = await settings(teacher);
+	await teacher.press('Show the owner link', box);
+	await teacher.page.clock.fastForward(12_000);
+	await teacher.says('for a while');
+	assert.equal(await teacher.page.evaluate(() => window.tried), 1, 'tried once, when the dialog was opened');
+	await settings(ben);
+	await ben.press('New owner link; the old one is void', ben.dialog);
+	await ben.press('OK', ben.dialog);
+	await teacher.page.clock.runFor(1000);
+	await teacher.sees('⁨Ben⁩ made the owner link anew');
+	await box.getByLabel(/^Owner link/).waitFor({ state: 'detached' });
 });
 
 promise('the list of who is there follows while it is open, and the focus stays in it', async (world) => {

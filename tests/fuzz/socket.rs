@@ -114,7 +114,7 @@ pub fn run(input: &[u8]) -> Vec<u64> {
             let facts = outcome.as_ref().map(|(_, facts)| *facts);
             let facts = facts.map_err(told);
             let outcome = outcome.map(|(reply, _)| reply);
-            let answer = object(&wire::send(&msg.uuid, &outcome), &sent["uuid"]);
+            let answer = object(&wire::send(&msg.uuid, msg.lang, &outcome), &sent["uuid"]);
             assert_eq!(answer["uuid"], sent["uuid"], "{answer}");
             happened(("msg", facts))
         }

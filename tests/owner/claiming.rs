@@ -94,10 +94,14 @@ fn a_wrong_key_is_a_wrong_password_and_counts_as_one() {
 #[test]
 fn the_link_made_anew_voids_the_old_one() {
     let class = class();
-    let (mut ada, _) = class.sockets();
+    let (mut ada, mut bob) = class.sockets();
     let answer = ada.ask(json!({"type":"owner","room":class.room(),"act":"link"}));
     let key = answer["ownerKey"].as_str().expect("a key").to_string();
     assert!(key.len() == 32 && key != class.key);
+    // Everybody hears that there is another one, nobody which.
+    let frame = noticed(&mut bob, "link");
+    assert_eq!(frame["user"]["id"], class.teacher.id);
+    assert!(!frame.to_string().contains(&key), "{frame}");
     let class = class.restarted();
     let http = class.server.client();
     let claim = |key: &str| {

@@ -27,7 +27,11 @@ fn in_a_quiet_room_only_owners_write_whichever_way() {
     bob.begin_say(room, "psst");
     assert_eq!(bob.recv()["code"], 5);
     assert_eq!(bob.ask(edit(room, &uuid))["code"], 5);
-    assert_eq!(bob.ask(json!({"type":"typing","room":room}))["code"], 5);
+    let typing = bob.ask(json!({"type":"typing","room":room,"lang":"zh"}));
+    assert_eq!(
+        (&typing["code"], &typing["msg"]),
+        (&json!(5), &json!("安静模式：现在只有房主可以发言"))
+    );
     ada.nothing_more();
 
     ada.say(room, "listen");

@@ -582,7 +582,7 @@ fn the_owner_key_opens_everything_and_makes_an_owner() {
 
     // Somebody who is in it already; and a key that is void.
     let by_bob = class.joins(known(class.bob, None), Some(KEY), HERE);
-    class.does(Power::Link(OTHER_KEY));
+    assert_eq!(class.tells(Power::Link(OTHER_KEY)), Notice::Link);
     assert_eq!(class.house.refusal(by_bob), Refusal::WrongPassword);
     let by_bob = class.joins(known(class.bob, None), Some(OTHER_KEY), HERE);
     let made = class.house.events(by_bob);

@@ -51,6 +51,7 @@ fn echo(id: Option<Value>) -> Echo {
     Echo {
         kind: "history",
         id,
+        lang: Lang::En,
     }
 }
 
@@ -74,7 +75,7 @@ fn auth_is_read_and_answered_as_documented() {
 
 #[test]
 fn msg_is_read_and_answered_as_documented() {
-    let Msg { uuid, call } = msg(hello(json!({})));
+    let Msg { uuid, call, .. } = msg(hello(json!({})));
     assert_eq!(uuid, json!(MESSAGE));
     let say = call.unwrap();
     assert_eq!((say.uuid, say.room), (id(MESSAGE), RoomRef::No(RoomNo(1))));
@@ -84,7 +85,7 @@ fn msg_is_read_and_answered_as_documented() {
         "type": "send", "code": 0, "msg": "", "uuid": MESSAGE, "sent": local_nanos(nanos(SAID)),
         "seq": 3, "at": 3
     });
-    assert_eq!(samples::json(&send(&uuid, &spoken())), example);
+    assert_eq!(samples::json(&send(&uuid, Lang::En, &spoken())), example);
 }
 
 #[test]
@@ -319,14 +320,14 @@ fn a_uuid_is_echoed_as_it_was_sent_whatever_it_was() {
             Ok(_) => spoken(),
             Err(refusal) => Err(refusal),
         };
-        let answer = samples::json(&send(&sent.uuid, &outcome));
+        let answer = samples::json(&send(&sent.uuid, sent.lang, &outcome));
         assert_eq!(answer["uuid"], uuid);
     }
 }
 
 #[test]
 fn a_failed_send_has_a_number_a_sentence_and_sent_null() {
-    let answer = |refusal| samples::json(&send(&json!(MESSAGE), &Err(refusal)));
+    let answer = |refusal| samples::json(&send(&json!(MESSAGE), Lang::En, &Err(refusal)));
     assert_eq!(
         answer(Refusal::NoSuchRoom),
         json!({
@@ -361,6 +362,26 @@ fn the_id_of_a_request_comes_back_as_it_was() {
         answer(&echo(None), ""),
         r#"{"type":"history","code":0,"msg":""}"#
     );
+}
+
+#[test]
+fn a_refusal_is_said_in_the_language_of_its_request() {
+    for (lang, sentence) in [
+        (json!("zh"), "你已被禁言，9 秒后可以发言"),
+        (json!("en"), "You are muted; you may write again in 9 s."),
+        (json!(7), "You are muted; you may write again in 9 s."),
+        (json!(null), "You are muted; you may write again in 9 s."),
+    ] {
+        let refusal = Refusal::Muted { after: 9 };
+        let asked = ask(json!({"type": "history", "room": 1, "lang": lang}));
+        let refused = samples::json(&refused(&asked.echo, &refusal));
+        let sent = msg(hello(json!({ "lang": lang })));
+        let failed = samples::json(&send(&sent.uuid, sent.lang, &Err(refusal)));
+        assert_eq!(
+            (&refused["msg"], &failed["msg"]),
+            (&json!(sentence), &json!(sentence))
+        );
+    }
 }
 
 #[test]
