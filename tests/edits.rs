@@ -5,7 +5,10 @@ mod support;
 
 use serde_json::{Value, json};
 use std::path::Path;
-use support::{DEADLINE, Guest, Heard, Line, Server, Shape, Ws, create, join_as, places, uuid};
+use support::{
+    DEADLINE, Guest, Heard, Line, Server, Shape, Ws, create, join_as, libfaketime, places, until,
+    uuid,
+};
 
 /// Ada made the room, Bob talks in it, Cid listens. Their coming takes the places 1 to 3.
 struct House {
@@ -801,6 +804,33 @@ fn what_was_deleted_or_edited_away_is_found_nowhere() {
     house.server.stop();
     assert_eq!(found(&house.server, "Geheimnis"), 0);
     assert!(found(&house.server, "harmlos") > 0);
+}
+
+#[test]
+fn a_quiet_minute_takes_what_was_deleted_out_of_the_log_also_after_a_crash() {
+    // A minute of this parlor is half a second.
+    let library = format!("LD_PRELOAD={}", libfaketime());
+    let fast = ["env", &library, "FAKETIME=+0 x120"];
+    let args = ["--user-rate", "0", "--idle", "100000"];
+    for crash in [false, true] {
+        let mut server = Server::start_under(&fast, &args);
+        let ada = create(&server.client(), json!({})).with_token();
+        let mut ws = server.login(&ada.token);
+        let id = uuid();
+        ws.say_as(&id, ada.room, "Geheimnis");
+        done(delete(&mut ws, ada.room, &id));
+        assert!(found(&server, "Geheimnis") > 0, "it was in the log");
+        if crash {
+            server.kill();
+            assert!(found(&server, "Geheimnis") > 0, "it is in the log still");
+            server.restart();
+        }
+        until("the log is empty", || {
+            // Who asks wakes the scribe, whose sleep nobody has made faster.
+            server.client().get("/healthz");
+            found(&server, "Geheimnis") == 0
+        });
+    }
 }
 
 /// How often a text is in the files of the server's directory.

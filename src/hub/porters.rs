@@ -148,6 +148,8 @@ fn carry_all(inbox: &Receiver<Load>) {
                 Load::Panic => panic!("as the test wants it"),
             }
         }
+        // A small room does not wait for a large one.
+        rooms.sort_by_key(Delivery::size);
         rooms.into_iter().for_each(Delivery::run);
         drop(held);
         for done in flushed {

@@ -67,15 +67,17 @@ impl Scribe {
     ) -> Result<Scribe, String> {
         let (jobs, inbox) = bounded(MAX_WAITING);
         let checkpoints = checkpoints::start(source)?;
+        // The last parlor has left its log, and maybe in it what was deleted.
+        let (scrub, pages) = (store.unclean, usize::from(store.unclean));
         let work = Work {
             store,
             rooms,
             hub,
             checkpoints,
             failing: None,
-            pages: 0,
+            pages,
             busy: Instant::now(),
-            scrub: false,
+            scrub,
             clearing: true,
             cleared: Instant::now(),
             keep,
@@ -172,7 +174,7 @@ struct Work {
     pages: usize,
     /// When somebody last wanted something, or all was copied. Neither a probe nor a note is a wish.
     busy: Instant,
-    /// Something was deleted since the file was last built anew.
+    /// Something was deleted since the file was last built anew, or may have been before the start.
     scrub: bool,
     /// There may be entries of ended rooms or old attendance to delete, and when some were last.
     clearing: bool,

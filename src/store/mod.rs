@@ -78,7 +78,14 @@ pub struct Loaded {
 
 /// The writing side. Only the scribe has it.
 pub struct Store {
+    /// What is looked up while a transaction is open. In SQLite a reading that fails takes back all that its
+    /// connection has not committed, without a word to who writes. None: memory, which does not fail.
+    aside: Option<Connection>,
     db: Connection,
+    /// A transaction was begun that neither `commit` nor `release` has ended.
+    begun: bool,
+    /// The last parlor did not end by itself: its log may hold what was deleted.
+    pub unclean: bool,
     /// None: memory. Dropped after `db`: closing any descriptor of the file earlier would drop
     /// SQLite's own POSIX locks on it.
     file: Option<Locked>,
@@ -245,8 +252,15 @@ impl Opened {
                 0 => create(&db)?,
                 version => migrate::migrate(&db, version)?,
             }
+            let aside = match source.is_memory() {
+                true => None,
+                false => Some(source.connect()?),
+            };
             let mut store = Store {
+                aside,
                 db,
+                begun: false,
+                unclean: false,
                 file: lock,
                 kept_of: Default::default(),
             };
@@ -344,13 +358,13 @@ fn boot_id() -> String {
 
 impl Store {
     /// Marks the database as in use and settles its epoch.
-    fn begin(&self, durability: Durability, new_epoch: bool) -> rusqlite::Result<String> {
+    fn begin(&mut self, durability: Durability, new_epoch: bool) -> rusqlite::Result<String> {
         let boot = boot_id();
-        let unclean = self.meta("clean")?.as_deref() == Some("0");
+        self.unclean = self.meta("clean")?.as_deref() == Some("0");
         let was_fast = self.meta("durability")?.as_deref() == Some("fast");
         let same_boot = !boot.is_empty() && self.meta("boot")?.as_deref() == Some(&boot);
         // A power cut may have taken acknowledged places, which are then used again.
-        let lost = unclean && was_fast && !same_boot;
+        let lost = self.unclean && was_fast && !same_boot;
         let epoch = match self.meta("epoch")? {
             Some(epoch) if !lost && !new_epoch => epoch,
             _ => Uuid::new_v4().simple().to_string(),

@@ -19,9 +19,9 @@ pub fn is_taken(error: &rusqlite::Error) -> bool {
 const MAX_SCRUB: i64 = 16 * 1024 * 1024;
 
 impl Store {
-    /// Writes events into the transaction, which it opens where none is. After an error it holds all
+    /// Writes events into the transaction, which it begins where none is. After an error it holds all
     /// but what failed; `commit` or `release` ends it.
-    pub fn write(&self, events: &[Event]) -> rusqlite::Result<()> {
+    pub fn write(&mut self, events: &[Event]) -> rusqlite::Result<()> {
         if events.is_empty() {
             return Ok(());
         }
@@ -48,13 +48,14 @@ impl Store {
             self.open()?;
             write(self)?;
             self.check_place()?;
-            self.run("COMMIT", []).map(|_| ())
+            self.run("COMMIT", [])
         };
         let outcome = run();
-        if outcome.is_err() {
-            self.release();
+        match outcome {
+            Ok(_) => self.begun = false,
+            Err(_) => self.release(),
         }
-        outcome
+        outcome.map(drop)
     }
 
     /// Whether the file is where it was opened, or the error that a commit would be.
@@ -69,16 +70,25 @@ impl Store {
         Err(rusqlite::Error::SqliteFailure(moved, Some(why)))
     }
 
-    /// Opens a transaction, unless one is open.
-    fn open(&self) -> rusqlite::Result<()> {
-        match self.db.is_autocommit() {
-            true => self.run("BEGIN IMMEDIATE", []).map(|_| ()),
-            false => Ok(()),
-        }
+    /// Begins a transaction, unless one was begun. An error if that is no more: what was written is not
+    /// to be taken for what is written next.
+    fn open(&mut self) -> rusqlite::Result<()> {
+        match (self.begun, self.db.is_autocommit()) {
+            (true, false) => return Ok(()),
+            (true, true) => {
+                let lost = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_ABORT_ROLLBACK);
+                let why = "its transaction was taken back".to_owned();
+                return Err(rusqlite::Error::SqliteFailure(lost, Some(why)));
+            }
+            (false, _) => self.run("BEGIN IMMEDIATE", [])?,
+        };
+        self.begun = true;
+        Ok(())
     }
 
-    /// Ends a transaction in which nothing was written, or that failed.
-    pub fn release(&self) {
+    /// Takes back what was written since the last commit.
+    pub fn release(&mut self) {
+        self.begun = false;
         if !self.db.is_autocommit() {
             // What failed may have rolled back by itself; nothing is left to do if this fails.
             let _ = self.run("ROLLBACK", []);
@@ -292,11 +302,10 @@ impl Store {
         Ok(())
     }
 
-    /// A message by its uuid, for the repetition rule. Opens the transaction of the batch that it
-    /// is for: one of its own would cost more than the looking. `commit` or `release` ends it.
+    /// A message by its uuid as it was committed, for the repetition rule: what this batch has said or
+    /// changed, the rules know.
     pub fn recall(&self, room: RoomNo, uuid: Uuid) -> rusqlite::Result<Option<Spoken>> {
-        self.open()?;
-        let mut get = self.db.prepare_cached(
+        let mut get = self.aside.as_ref().unwrap_or(&self.db).prepare_cached(
             "SELECT sender, at, sent, origin, body, kind FROM entries WHERE room = ?1 AND uuid = ?2",
         )?;
         let found = get.query_row(params![room.0, uuid.as_bytes()], |row| {
@@ -454,4 +463,55 @@ pub enum Copying {
     Restart,
     /// The same, and the file is emptied.
     Truncate,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rooms::Rules;
+    use crate::store::{Data, Durability, open};
+    use crate::wire::Lang;
+
+    fn store() -> Store {
+        let rules = Rules {
+            max_members: 9,
+            require_token: false,
+            closed: false,
+            lang: Lang::En,
+        };
+        let opened = open(&Data::Memory, Durability::Full).expect("memory");
+        opened.load(rules, false).expect("a new database").store
+    }
+
+    #[test]
+    fn what_sqlite_takes_back_unasked_is_not_taken_for_committed() {
+        let made = |n: u8| {
+            let user = User {
+                no: UserNo(n.into()),
+                id: Uuid::from_bytes([n; 16]),
+                name: "Ada".into(),
+                avatar: 0,
+                sealed: false,
+                secret: None,
+                status: 0,
+                registered: 0,
+            };
+            [Event::UserMade(user)]
+        };
+        let mut store = store();
+        store.write(&made(1)).expect("written");
+        // As it does when a reading fails.
+        store.db.execute_batch("ROLLBACK").expect("taken back");
+        assert!(store.write(&made(2)).is_err());
+        assert!(store.commit().is_err());
+        // The next batch is one of its own.
+        store.write(&made(3)).expect("written");
+        store.commit().expect("committed");
+        let count = "SELECT sum(no) FROM users";
+        let sum: i64 = store
+            .db
+            .query_row(count, [], |row| row.get(0))
+            .expect("a sum");
+        assert_eq!(sum, 3);
+    }
 }
