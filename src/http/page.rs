@@ -21,7 +21,6 @@ macro_rules! page {
 static PAGE: &[(&str, &[u8])] = &page! {
     "index.html"
     "app.js"
-    "avatar.js"
     "chat.js"
     "dom.js"
     "home.js"

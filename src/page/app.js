@@ -4,7 +4,7 @@ import { chat } from './chat.js';
 import { $, closeAll, fill } from './dom.js';
 import { home, reference } from './home.js';
 import { start } from './net.js';
-import { board, where } from './people.js';
+import { board, server, where } from './people.js';
 import * as store from './store.js';
 import { load, room, rooms, view } from './sync.js';
 
@@ -20,7 +20,9 @@ function route() {
 	screen = inside ? (location.hash.endsWith('board') ? board : chat)(it) : home(wanted, key, it.member?.length > 3 && it.member, entered);
 	screen.it = inside;
 	fill($('app'), screen.el);
-	if (inside) where().then(view.changed);
+	screen.el.tabIndex = -1;
+	screen.el.focus();
+	if (inside) where();
 	if (inside && !it.loaded) load(it);
 	screen.opened?.();
 	view.title();
@@ -29,16 +31,13 @@ function route() {
 function entered(id) {
 	const hash = '#/room/' + id;
 	start();
-	// An owner's key does not stay in the address bar.
+	// No key stays in the address bar.
 	if (location.hash === hash) route();
 	else location.replace(hash);
 }
 
 view.changed = (it, entry) => {
-	if (entry?.text && entry.sender !== it.me.id && !document.hasFocus()) {
-		if (it.unread() === 1) it.divider = it.seen;
-		sound();
-	}
+	if (entry?.text && entry.sender !== it.me.id && !document.hasFocus()) sound();
 	waiting ||= setTimeout(() => {
 		const member = screen.it?.member;
 		waiting = 0;
@@ -49,12 +48,13 @@ view.changed = (it, entry) => {
 };
 
 view.title = () => {
-	const n = [...rooms.values()].reduce((sum, it) => sum + it.unread(), 0);
-	document.title = (n ? `(${n}) ` : '') + (screen.it ? screen.it.name + ' · ' : '') + 'parlor';
+	let n = 0;
+	rooms.forEach((it) => { n += it.unread(); });
+	document.title = (n ? `(${n}) ` : '') + (screen.it ? screen.it.name + ' · ' : '') + server.name;
 };
 
 // A page may be heard after it was touched.
-addEventListener('pointerdown', () => { audio ||= new AudioContext(); });
+onpointerdown = onkeydown = () => { audio ||= new AudioContext(); };
 
 function sound() {
 	if (!audio || store.get('mute') || Date.now() - heard < SOUND_MS) return;
@@ -67,9 +67,9 @@ function sound() {
 	tone.stop(audio.currentTime + 0.15);
 }
 
-addEventListener('hashchange', route);
-addEventListener('focus', view.changed);
-// What was typed before a reload is sent, in any room.
+onhashchange = route;
+onfocus = view.changed;
+// What was typed before a reload is sent.
 store.outbox().forEach((p) => room(p.room));
 start();
 route();

@@ -1,37 +1,36 @@
 // The room's screen: header, bar, messages, composer.
 
-import { avatar } from './avatar.js';
 import { button, closeAll, dialog, field, fill, follow, form, h, menu, renew, sign, submit, sure, toast } from './dom.js';
-import { bidi, clock, day, dayOf, lang, millis, refusal, setLang, t } from './i18n.js';
+import { bidi, clock, day, dayOf, lang, millis, refusal, setLang, t, when } from './i18n.js';
 import { List } from './list.js';
 import { ask, call, hurry, net } from './net.js';
-import { hands, people, settings, share } from './people.js';
+import { avatar, hands, people, settings, share } from './people.js';
 import * as store from './store.js';
 import { change, leave, load, members, older, quote, say, typing, view } from './sync.js';
 
 const MAX_CHARS = 4000;
 const GROUP_MS = 300000;
 const phone = matchMedia('(pointer: coarse)').matches;
-/** A sentence's end, or a bracket around it, is not the address's. */
+/** Without the sentence around it. */
 const ADDRESS = /(\bhttps?:\/\/(?:\([^\s()]*\)|[^\s<>"'`()、-」！-；？])*(?:\([^\s()]*\)|[^\s<>"'`()、-」！-；？.,;:!?*]))/i;
-const linked = (text) => text.split(ADDRESS).map((part, i) => (i % 2 ? h('a', { href: part, target: '_blank', rel: 'noreferrer' }, part) : part));
+const linked = (text) => text.split(ADDRESS).map((part, i) => (i % 2 ? h('a', { href: part, dir: 'ltr', target: '_blank', rel: 'noreferrer' }, part) : part));
 const snippet = (text) => text.slice(0, 90).replace(/\s+/g, ' ') + (text.length > 90 ? '…' : '');
 
 const complain = (answer) => answer.code && !toast(refusal(answer));
 
-function told(all) {
-	const { kind, frame } = all[0];
-	if (kind === 'deleted') return t('deleted', all.length);
+function told(it, all) {
+	const { kind, frame, by } = all[0];
+	if (kind === 'deleted') return t(by ? 'deleted+' : kind, all.length, bidi(it.members.get(by)?.name || t('owner')));
 	const names = [...new Set(all.map((e) => bidi(e.user.name)))];
 	const who = names.slice(0, 3).join(', ') + (names.length > 3 ? ' +' + (names.length - 3) : '');
 	const { notice, to, target = {}, on, until, content } = frame;
 	if (!notice) return t(kind, who);
 	const sense = on === false || until === null ? '-' : '+';
-	return t(notice + sense, who, bidi(to || target.name), until && clock(millis(until))) || content;
+	return t(notice + sense, who, bidi(to || target.name), until && when(millis(until))) || content;
 }
 
 export function chat(it) {
-	let calm, shown, ticks = 0;
+	let calm, shown = it.draft, ticks = 0;
 	const failures = () => it.pending.filter((p) => p.failed);
 
 	function rows() {
@@ -44,7 +43,7 @@ export function chat(it) {
 			return row;
 		};
 		const item = (entry) => {
-			const { kind, seq, sent, sender, text } = entry;
+			const { kind, seq, sent, sender, text, by } = entry;
 			const own = sender === id;
 			if (sent && dayOf(sent) !== date) push({ key: 'd' + (date = dayOf(sent)), spec: '.day', sig: day(date) });
 			if (it.divider !== null && !divided && seq > it.divider && text && !own) divided = push({ key: 'new', spec: '.unread', sig: t('new') });
@@ -55,11 +54,11 @@ export function chat(it) {
 				before = entry;
 				return;
 			}
-			// Who came one after the other, and what was deleted, is one line.
-			const row = before.kind === kind && kind !== 'notice' ? before.row : push({ key: 'n' + seq, spec: '.note', notices: [] });
+			// Who came and went together is one line.
+			const row = before.kind === kind && before.by === by && kind !== 'notice' ? before.row : push({ key: 'n' + seq, spec: '.note', notices: [] });
 			row.notices.push(entry);
-			row.sig = seq;
-			before = { kind, row };
+			row.sig = [seq, it.members.get(by)?.name].join();
+			before = { kind, by, row };
 		};
 		it.entries.forEach(item);
 		it.pending.forEach((p) => item(Object.assign(p, { kind: 'message', sender: id })));
@@ -67,7 +66,7 @@ export function chat(it) {
 	}
 
 	function draw({ spec, sig, notices, entry, first, own, quoted }) {
-		if (spec) return h(spec, notices ? told(notices) : sig);
+		if (spec) return h(spec, notices ? told(it, notices) : sig);
 		const { text, reply, uuid, seq, failed, modified, sender, sent } = entry;
 		if (reply) quoted ||= quote(it, reply);
 		const state = seq ? 'sent' : failed ? 'failed' : 'sending';
@@ -81,7 +80,7 @@ export function chat(it) {
 			h('.bubble', h(first && !own ? 'bdi' : 'bdi.unseen', entry.name || it.me.name),
 				reply && h('button.quote', { onclick: () => jump(reply) }, quoted.name && h('bdi', quoted.name), ' ', h('span', snippet(quoted.text || '') || t('noMore'))),
 				h('.text', { dir: 'auto' }, linked(text), ' ', h('small', modified && t('edited') + ' ', h('time', clock(sent)), own && h('span', { role: 'img', 'aria-label': t(state) }, { sent: ' ✓', sending: ' ◌', failed: ' !' }[state]))),
-				failed && h('.failed', h('div', `${t('failed')}: ${failed.msg}`), button('retry', () => say(it, entry)), ' ', button('delete', () => { it.settle(uuid); update(); }), ' ',
+				failed && h('.failed', h('', `${t('failed')}: ${failed.msg}`), button('retry', () => say(it, entry)), ' ', button('delete', () => { it.settle(uuid); update(); }), ' ',
 					failures().length > 1 && button('retryAll', () => failures().forEach((p) => say(it, p))))),
 			seq && sign('actions', '⋯', act, t('more')));
 	}
@@ -92,8 +91,9 @@ export function chat(it) {
 		attend();
 	});
 	const end = button('newest', () => list.toEnd(), '', 'end');
+	const sees = () => list.stick && !it.missed && document.hasFocus();
 	function attend() {
-		if (list.stick && !it.missed && document.hasFocus() && it.read()) view.title();
+		if (sees() && it.read()) view.title();
 		end.hidden = list.stick;
 		// What scrolling draws is not news.
 		box.setAttribute('aria-live', list.stick ? 'polite' : 'off');
@@ -132,7 +132,7 @@ export function chat(it) {
 	/** Whether and why this cannot be sent. */
 	function judge() {
 		const over = [...text.value].length - MAX_CHARS;
-		const silent = it.me.muted ? t('mutedYou', clock(millis(it.me.muted))) : it.state.quiet && !it.me.owner && t('quiet');
+		const silent = it.me.muted ? t('mutedYou', when(millis(it.me.muted))) : it.state.quiet && !it.me.owner && t('quiet');
 		renew(why, silent || (over > 0 && t('tooLong', over)) || '', () => [why.sig]);
 		text.readOnly = silent;
 		text.setAttribute('aria-disabled', Boolean(silent));
@@ -156,7 +156,7 @@ export function chat(it) {
 		const { about, edit, under } = it.draft = shown = draft;
 		text.value = draft.text;
 		it.keepDraft();
-		fill(context, about && [h('div', h('b', edit ? t('edit') : t('reply') + ' ' + bidi(about.name)), ' ' + snippet(about.text)),
+		fill(context, about && [h('', h('b', edit ? t('edit') : t('reply') + ' ' + bidi(about.name)), ' ' + snippet(about.text)),
 			sign('cancel', '✕', () => show(edit ? under : { ...draft, about: null }), t('close'))]);
 		grow();
 		if (!calmly) text.focus();
@@ -190,7 +190,7 @@ export function chat(it) {
 		['board', () => { location.hash += '/board'; }],
 		['sound', () => store.set('mute', !store.get('mute')), false, t('sound') + (store.get('mute') ? ' ✕' : ' ✓')],
 		['language', switchLang],
-		['leave', () => sure(t('leave') + (store.known(it.id).key ? t('keyStays') : ''), () => leave(it).then((answer) => complain(answer) || (location.hash = '#/'))), true],
+		['leave', () => sure(t('leave') + t(store.known(it.id).key && 'keyStays'), () => leave(it).then((answer) => complain(answer) || (location.hash = '#/'))), true],
 	]));
 	const el = h('main.chat', h('header', h('a.sign', { href: '#/', 'aria-label': t('back') }, '‹'), title, hand, button('share', () => share(it)), more),
 		queue, h('.middle', box, bar, end),
@@ -221,12 +221,15 @@ export function chat(it) {
 		fill(title, h('h1', it.name), h('small', it.state.locked && '🔒 ', t('here', ...it.count())));
 		hand.setAttribute('aria-pressed', it.hands.includes(it.me.id));
 		hands(it, queue);
+		if (!shown.edit && shown.about?.kind === 'deleted') show({ ...shown, about: null }, true);
 		if (it.loaded) {
 			// Of what one missed, one begins to read where one was.
-			if (it.missed) it.divider = it.unread() ? it.seen : null;
+			if (!sees() && (it.missed || it.unread())) it.divider = it.unread() ? it.seen : null;
 			list.set(rows());
-			if (it.missed && list.stick) list.show('new');
-			it.missed = it.missed && it.cursor < it.goal;
+			if (it.missed && !it.loading) {
+				if (list.stick) list.show('new');
+				it.missed = it.cursor < it.goal;
+			}
 		}
 		tick();
 		attend();

@@ -4,7 +4,7 @@ import { t } from './i18n.js';
 
 export const $ = (id) => document.getElementById(id);
 
-/** `h('b.class#id', {onclick}, 'text', child)`; a div by default; what is false is left out. */
+/** `h('b.class#id', {onclick}, 'text', child)`; by default a div; without what is false. */
 export function h(spec, props, ...children) {
 	const [, tag, classes, id] = spec.match(/(\w*)\.?([^#]*)#?(.*)/);
 	const el = document.createElement(tag || 'div');
@@ -23,7 +23,7 @@ export function fill(el, ...children) {
 	return el;
 }
 
-/** Fills `el` anew where `sig` is another than before; the focus keeps its place. */
+/** Fills `el` where `sig` is another; the focus keeps its place. */
 export function renew(el, sig, draw) {
 	const all = () => [...el.querySelectorAll('button,input')];
 	const focused = all().indexOf(document.activeElement);
@@ -44,11 +44,12 @@ export function sign(act, mark, onclick, label = t(act)) {
 
 export const form = (spec, act, ...children) => h('form' + spec, { onsubmit(e) {
 	e.preventDefault();
-	act(e.target.elements[0]);
+	const [first] = e.target.elements;
+	if (first.value) act(first);
 } }, ...children);
 export const field = (id, label, props) => h('label.field', t(label), h('input#' + id, { autocomplete: 'off', dir: 'auto', ...props }));
 
-// Dialogs, the uppermost first: it keeps the focus, Escape closes it.
+// Dialogs, the uppermost first.
 const open = [];
 
 export function dialog(name, about, ...body) {

@@ -26,12 +26,14 @@ export function home(wanted, key, why, entered) {
 		fill(error);
 		const body = { listed: true, request, ...fields };
 		const answer = await enter(path, body);
-		// After a lost answer the same one makes no second guest.
+		// The same one makes no second guest.
 		if (answer.status) request = store.uuid();
 		if (answer.id) return entered(answer.id);
 		store.set('name', answer.suggest || body.userName);
-		if (wanted) door(answer.code === 'wrong_password');
-		else el.querySelectorAll('#name,#my-name').forEach((input) => { input.value = store.get('name'); });
+		if (wanted) {
+			door(answer.code === 'wrong_password');
+			($('password') || $('name')).focus();
+		} else el.querySelectorAll('#name,#my-name').forEach((input) => { input.value = store.get('name'); });
 		fill(error, refusal(answer));
 	}
 
@@ -48,13 +50,13 @@ export function home(wanted, key, why, entered) {
 
 	function draw(...cards) {
 		const words = [...store.outbox().filter((p) => p.room === wanted).map((p) => p.text), store.get('draft.' + wanted)].filter(Boolean).join('\n\n');
-		fill(el, h('header', h('img', { src: '/page/icon.svg', alt: '' }), h('h1', server.name || 'parlor')),
+		fill(el, h('header', h('img', { src: '/page/icon.svg', alt: '' }), h('h1', server.name)),
 			error, words && h('label.field', t('failed'), h('textarea#unsent', { readonly: true, rows: 4 }, words)), ...cards, h('footer', wanted && h('a', { href: '#/' }, t('back')), button('language', switchLang, t('language'), 'plain')));
 	}
 
-	const door = (locked) => draw(card('join', t('join') + ' ' + bidi((listed() || store.known(wanted)).name || t('room', wanted)), join, name('name'), locked && !key && password('password', 'password')));
+	const door = (locked) => draw(card('join', t('join') + ' ' + bidi((listed() || store.known(wanted)).name || t('room', wanted)), join, name('name'), locked && password('password', 'password')));
 
-	// A number that is remembered may be another's now.
+	// The number may be another's now.
 	const all = () => draw(list([...store.rooms().map((room) => listed(room) || room), ...server.rooms.filter((room) => !store.known(room.id).name)]),
 		card('join', t('join'), join, field('room', 'roomRef', { required: true }), name('name'), password('password', 'optional')),
 		!server.closed && card('make', t('make'), make, field('room-name', 'roomName', { required: true }), name('my-name'), password('room-password', 'optional')));
@@ -63,7 +65,7 @@ export function home(wanted, key, why, entered) {
 		await where();
 		if (!wanted) return all();
 		const locked = listed()?.password;
-		door(locked);
+		door(locked && !key);
 		if (!why && store.get('name') && (!locked || key || store.known(wanted).key)) join();
 	}
 	begin();

@@ -1,4 +1,4 @@
-// Words, names and times. `key|English|中文`; {0} is an argument.
+// Words and times. `key|English|中文`; {0} is an argument.
 
 import * as store from './store.js';
 
@@ -18,7 +18,6 @@ close|Close|关闭
 yes|OK|确定
 copy|Copy|复制
 more|More|更多
-connecting|Connecting …|正在连接…
 catching|Loading …|正在加载…
 waiting|Offline: trying again|已离线，即将重试
 seconds|in {0} s|{0} 秒后
@@ -44,6 +43,7 @@ reply|Reply|回复
 edit|Edit|编辑
 delete|Delete|删除
 deleted|{0} deleted|已删除 {0} 条
+deleted+|{1} deleted {0}|{1} 删除了 {0} 条
 tooLong|{0} characters too many|超出 {0} 个字符
 typing|{0} writing …|{0} 正在输入…
 here|{0} of {1} here|{0}/{1} 在线
@@ -69,7 +69,8 @@ newPassword|New password|新密码
 open|Remove the password|取消密码
 lock|Locked: nobody new can join|锁定：不允许新成员加入
 quiet|Quiet: only owners write|安静：仅房主可发言
-ownerHint|Owner link: whoever opens it owns this room.|房主链接：打开它的人即为房主。
+ownerHint|Owner link: who opens it owns this room.|房主链接：打开它的人即为房主。
+void|This owner link is void.|此房主链接已失效。
 bare|Show the owner link|显示房主链接
 anew|New owner link; the old one is void|新的房主链接（旧链接失效）
 export|Messages and attendance|消息和出勤
@@ -121,14 +122,15 @@ export function setLang() {
 }
 setLang();
 
-/** A name inside a sentence: its direction stays its own. */
+/** A name in a sentence keeps its direction. */
 export const bidi = (name) => `\u2068${name}\u2069`;
 
-/** Milliseconds of a time with nanoseconds, which not all browsers read. */
+/** Not all browsers read nanoseconds. */
 export const millis = (sent) => Date.parse((sent || '').replace(/(\.\d{3})\d+/, '$1')) || 0;
 
 const show = (ms, options) => new Date(ms).toLocaleString(locale(), options);
 export const clock = (ms) => show(ms, { timeStyle: 'short' });
+export const when = (ms) => (ms - Date.now() < 72e6 ? clock(ms) : show(ms, { dateStyle: 'medium', timeStyle: 'short' }));
 export const dayOf = (ms) => new Date(ms).setHours(0, 0, 0, 0);
 
 export function day(ms) {

@@ -1,4 +1,6 @@
-// A long list; only what is near the view is in the document. `draw` makes a row anew when its `sig` changes.
+// A long list: only what is near the view is in the document. A row whose `sig` changes is drawn anew.
+
+import { h } from './dom.js';
 
 const MARGIN_PX = 900;
 const END_PX = 48;
@@ -7,8 +9,7 @@ const HEIGHT_PX = 70;
 export class List {
 	constructor(box, draw, moved) {
 		Object.assign(this, { box, draw, moved, rows: [], index: new Map(), heights: new Map(), drawn: new Map(), stick: true });
-		this.above = box.appendChild(document.createElement('div'));
-		this.below = box.appendChild(document.createElement('div'));
+		box.append(this.above = h(''), this.below = h(''));
 		box.onscroll = () => {
 			this.stick = this.atEnd();
 			this.waiting ||= requestAnimationFrame(() => this.update());
@@ -47,7 +48,7 @@ export class List {
 		if (!view) return;
 		const target = this.stick ? undefined : this.index.get(anchor?.key);
 		const height = (key) => this.heights.get(key) || HEIGHT_PX;
-		// Drawing tells heights, which may bring others near: a few rounds.
+		// Drawing tells heights, which brings others near.
 		for (let round = 0, news = true; news && round < 5; round++) {
 			const tops = [0];
 			rows.forEach(({ key }, i) => tops.push(tops[i] + height(key)));

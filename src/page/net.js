@@ -1,4 +1,4 @@
-// HTTP calls, and one WebSocket that comes back by itself. Knows no rooms.
+// HTTP, and one WebSocket that comes back by itself. Knows no rooms.
 
 import { lang } from './i18n.js';
 import * as store from './store.js';
@@ -8,7 +8,7 @@ const ANSWER_MS = 8000;
 const WAKE_MS = 3000;
 const LONGEST_WAIT_MS = 20000;
 
-/** state: idle, connecting, online, waiting (until `retryAt`), ended. Its functions are set by sync. */
+/** state: idle, catching, online, waiting (until `retryAt`), ended. sync sets its functions. */
 export const net = { state: 'idle' };
 
 let socket, token, epoch, retry;
@@ -50,9 +50,9 @@ export function start() {
 		asked.delete(frame.id);
 		(settle || net.heard)(frame);
 	};
-	// 4001 to 4003 are for good, unless another tab is somebody else by now.
+	// 4001 to 4003 are for good, unless another tab is another by now.
 	socket.onclose = ({ code }) => (code > 4000 && code < 4004 && (store.me().token || token) === token ? end() : drop());
-	become('connecting');
+	become('catching');
 }
 
 function greeted(frame) {
@@ -83,7 +83,7 @@ function end() {
 	become('ended');
 }
 
-/** Comes back, with full jitter: thirty phones do not come at one moment. */
+/** With full jitter: thirty phones do not come back at one moment. */
 function drop() {
 	stop();
 	const wait = 200 + Math.random() * Math.min(LONGEST_WAIT_MS, 1000 * 2 ** tries++);
@@ -111,7 +111,7 @@ export function send(frame) {
 	return true;
 }
 
-/** A request about a room, and its answer; code -1: there was none. */
+/** Its answer; code -1: there was none. */
 export function ask(it, type, fields) {
 	return new Promise((settle) => {
 		const none = () => settle({ code: -1 });

@@ -1,10 +1,25 @@
 // Who is here, the invitation, and what an owner can do.
 
-import { avatar } from './avatar.js';
 import { button, copyable, dialog, field, fill, form, h, menu, renew, sign, submit, sure, toast } from './dom.js';
 import { bidi, millis, refusal, t } from './i18n.js';
 import { ask, call, headers, net } from './net.js';
 import * as store from './store.js';
+import { view } from './sync.js';
+
+/** Cat, bear and rabbit: their left ear. */
+const EARS = ['M9 27 11 7l13 10z', 'M5 16a7 7 0 1 1 15 0 7 7 0 1 1-15 0z', 'M13 24C6 4 14-1 18 4s4 12 4 18z'];
+const both = (half) => half + `<g transform="matrix(-1 0 0 1 48 0)">${half}</g>`;
+const dot = (cx, cy, fill) => `<circle cx="${cx}" cy="${cy}" r="2.3" fill="${fill}"/>`;
+
+export function avatar(index = 0) {
+	const [fur, light, dark] = ['55%,63%', '60%,88%', '45%,16%'].map((c) => `hsl(${index * 47},${c})`);
+	const box = h('');
+	box.innerHTML = `<svg viewBox="0 0 48 48" class="avatar" aria-hidden="true"><path d="M0 0h48v48H0z" fill="${light}"/>
+		${both(`<path d="${EARS[index % 3]}" fill="${fur}"/>`)}<ellipse cx="24" cy="31" rx="16" ry="14" fill="${fur}"/>
+		${both(dot(17.5, 28, dark) + dot(13, 34, '#ef7d86'))}
+		<path d="M23 32h2M20 35.5q2 2 4 0q2 2 4 0" fill="none" stroke="${dark}" stroke-width="1.8" stroke-linecap="round"/></svg>`;
+	return box.firstChild;
+}
 
 async function command(it, act, fields) {
 	const answer = await ask(it, 'owner', { act, ...fields });
@@ -12,14 +27,15 @@ async function command(it, act, fields) {
 	return !answer.code && answer;
 }
 
-export const server = { addresses: [], rooms: [] };
+export const server = { name: 'parlor', addresses: [], rooms: [] };
 
 export async function where() {
 	const answer = await call('/where');
 	if (answer.status === 200) Object.assign(server, answer);
+	view.changed();
 }
 
-/** As others reach it; who runs the server may see localhost. */
+/** As others reach it, who are not on localhost. */
 function linkTo(it, key) {
 	const near = /^(localhost|127\.|\[::1)/.test(location.hostname) && server.addresses[0];
 	return `${near || location.origin}/#/room/${it.id}${key ? '?owner=' + key : ''}`;
@@ -36,9 +52,10 @@ export function board(it) {
 	const aside = h('aside');
 	const said = h('.said');
 	function update() {
+		it.read();
 		renew(aside, [it.name, linkTo(it), net.state], () => [net.state !== 'online' && h('.bar', t(net.state)), h('h1', it.name), ...wayIn(it), h('p', linkTo(it)), h('a', { href: '#/room/' + it.id }, t('close'))]);
 		fill(said, it.entries.filter((e) => e.text).slice(-12).map((e) =>
-			h('.big', avatar(it.faces[e.sender]), h('div', h('bdi', e.name), h('div', { dir: 'auto' }, e.text)))));
+			h('.big', avatar(it.faces[e.sender]), h('', h('bdi', e.name), h('', { dir: 'auto' }, e.text)))));
 	}
 	const el = h('main.board', aside, said);
 	return { el, update, opened: update };
@@ -51,7 +68,7 @@ export function people(it) {
 	const box = dialog('people', it.name, list);
 	box.live = () => {
 		const all = [...it.members.values()].sort((a, b) => rank(a).localeCompare(rank(b)));
-		renew(list, [it.me.owner, all.map((m) => m.name + is(m))], () => all.map((m) => h('li', avatar(m.avatar), h('div', h('bdi', m.name), h('small', is(m))),
+		renew(list, [it.me.owner, all.map((m) => m.name + is(m))], () => all.map((m) => h('li', avatar(m.avatar), h('', h('bdi', m.name), h('small', is(m))),
 			it.me.owner && sign('member', '⋯', () => member(it, m), m.name + ': ' + t('more')))));
 	};
 	box.live();
@@ -74,7 +91,7 @@ function mute(it, m) {
 	const box = dialog('mute', t('mute') + ' ' + bidi(m.name), form('.line', ({ value }) => {
 		command(it, 'mute', { user: m.id, minutes: +value });
 		box.close();
-	}, field('minutes', 'minutes', { type: 'number', min: 1, max: 10080, value: 5, required: true }), submit(t('yes'))));
+	}, field('minutes', 'minutes', { type: 'number', min: 1, max: 10080, value: 5 }), submit(t('yes'))));
 }
 
 export function hands(it, el) {
@@ -97,7 +114,7 @@ export async function settings(it) {
 		return state;
 	}
 
-	const entry = (act, label, name) => form('.line', ({ value }) => value && command(it, act, { [name]: value }), field(act, label), submit(t('yes')));
+	const entry = (act, label, name) => form('.line', ({ value }) => command(it, act, { [name]: value }), field(act, label), submit(t('yes')));
 	const toggle = (act, is) => h('label.line', t(act), h('input#' + act, { type: 'checkbox', role: 'switch', checked: it.state[is], async onchange({ target }) {
 		if (!await command(it, act, { on: target.checked })) target.checked = !target.checked;
 	} }));
@@ -106,7 +123,7 @@ export async function settings(it) {
 	const state = await look();
 	if (state.code) return toast(refusal(state));
 	const rename = entry('rename', 'roomName', 'name');
-	const body = h('div');
+	const body = h('');
 	const box = dialog('settings', '', rename, entry('password', 'newPassword', 'password'), body);
 	box.live = () => {
 		const owner = key();

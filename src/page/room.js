@@ -5,16 +5,16 @@ import * as store from './store.js';
 
 export class Room {
 	constructor(id) {
-		/** member: 'yes', 'no', or why not any more: 'kicked', 'closed', 'gone'. '': not known yet. */
+		/** member: 'yes', 'no', or why no more: 'kicked', 'closed', 'gone'. '': not known yet. */
 		Object.assign(this, { id, name: store.known(id).name || t('room', id), member: '', members: new Map(), state: {}, hands: [], faces: {}, typing: new Map() });
-		/** What is being written: {text, about, edit, under: what waits beneath}. */
+		/** {text, about, edit, under: what waits beneath} */
 		this.draft = { text: store.get('draft.' + id) || '' };
-		/** Own messages not known to be stored, oldest first: {uuid, text, reply, sent, by, failed}. */
+		/** Own messages not known to be stored: {uuid, text, reply, sent, by, failed}. */
 		this.pending = store.outbox().filter((p) => p.room === id);
 		this.clear();
 	}
 
-	/** What is being written outlives the page: the text beneath, then what an edit has changed. */
+	/** The text beneath, then what an edit has changed. */
 	keepDraft() {
 		const texts = (d) => (d ? [...texts(d.under), d.edit && d.text === d.about.text ? '' : d.text] : []);
 		store.set('draft.' + this.id, texts(this.draft).filter(Boolean).join('\n\n') || null);
@@ -32,18 +32,18 @@ export class Room {
 		this.clear();
 	}
 
-	/** A frame of the order; answers its entry if that is new here. */
+	/** Answers the frame's entry if that is new here. */
 	take(frame) {
-		const { type, at, user, data: d } = frame;
+		const { type, at, user, by, data: d } = frame;
 		const { uuid, seq, sender, name, sent, reply, modified } = d || frame;
 		this.cursor = Math.max(this.cursor, at);
 		if (type !== 'recv' && type !== 'deleted') return !this.bySeq.has(at) && this.add({ kind: type, seq: at, user, sent: millis(sent), frame });
 		const known = this.byUuid.get(uuid) || this.bySeq.get(seq);
 		const [kind, text] = d ? ['message', d.data.text] : ['deleted', ''];
 		this.settle(uuid);
-		if (known) return known.kind === 'message' && !Object.assign(known, { kind, text, modified });
+		if (known) return (known.kind === 'message' || !d) && !Object.assign(known, { kind, text, modified, by });
 		if (seq === at) return this.add({ kind, uuid, seq, sender, name, text, sent: millis(sent), reply, modified });
-		// It will be loaded as it is then, unless it is on its way as it was.
+		// What is on its way may be as it was.
 		this.quotes.delete(seq);
 		if (this.loading) this.late.push(frame);
 	}
@@ -102,7 +102,6 @@ export class Room {
 		return this.entries.filter((e) => e.seq > this.seen && e.text && e.sender !== id).length;
 	}
 
-	/** Answers whether that is news. */
 	read() {
 		const [last] = this.entries.slice(-1);
 		if (!(last?.seq > this.seen)) return false;
@@ -110,7 +109,7 @@ export class Room {
 		return true;
 	}
 
-	/** `{text, reply}` for the first time, or what failed once more. */
+	/** `{text, reply}`, or what failed once more. */
 	say(item) {
 		this.divider = null;
 		if (!item.uuid) this.pending.push(Object.assign(item, { uuid: store.uuid(), sent: Date.now() }));

@@ -1,4 +1,4 @@
-// What this device remembers; where localStorage is refused or full, this tab alone does.
+// What this device remembers, or this tab alone, where localStorage is refused or full.
 
 let disk = {};
 try {
@@ -23,16 +23,15 @@ export function set(key, value) {
 	}
 }
 
-/** What is not known to be stored, the oldest first. */
+/** Not known to be stored, the oldest first. */
 export const outbox = () => Object.keys(disk).filter((key) => key.startsWith('parlor.out.')).map((key) => get(key.slice(7))).sort((a, b) => a.sent - b.sent);
 
 /** Whom the server knows: `{id, token}`. */
 export const me = () => get('me') || {};
 
-/** Whose words wait to be sent. */
 export const by = () => (me().token || '').slice(0, 8);
 
-/** Rooms visited, the last one first: `{id, roomId, name, key}`; another database has another at that `id`. */
+/** The last one first: `{id, roomId, name, key}`; another database has another at that `id`. */
 export const rooms = () => get('rooms') || [];
 export const known = (id) => rooms().find((room) => room.id === id) || { id };
 
@@ -40,11 +39,11 @@ export function remember(id, fields) {
 	set('rooms', [{ ...known(id), ...fields }, ...rooms().filter((room) => room.id !== id)].slice(0, 12));
 }
 
-/** The key of a room that one left stays: its only owner may come back. */
+/** Its only owner, who left, may come back. */
 export function forget(id, left) {
 	set('rooms', rooms().filter((room) => room.id !== id || (left && room.key)));
 	set('seen.' + id, null);
 }
 
-/** A uuid v4; on plain http there is no `crypto.randomUUID`. */
+/** Plain http has no `crypto.randomUUID`. */
 export const uuid = () => 'xxxxxxxx-xxxx-4xxx-axxx-xxxxxxxxxxxx'.replace(/x/g, () => (crypto.getRandomValues(new Uint8Array(1))[0] % 16).toString(16));

@@ -1,5 +1,6 @@
-// Rooms and the socket together: what was missed comes, what is to be sent goes, exactly once.
+// Rooms and the socket together: all that was missed comes, and what is sent goes once.
 
+import { toast } from './dom.js';
 import { refusal, t } from './i18n.js';
 import { ask, call, net, send } from './net.js';
 import { Room } from './room.js';
@@ -8,9 +9,12 @@ import * as store from './store.js';
 const TYPING_MS = 5000;
 
 export const rooms = new Map();
-/** `changed(room, entry that was just said)`, `title()`: set by app. */
+/** `changed(room, entry just said)`, `title()`: set by app. */
 export const view = {};
 const changed = (it, entry) => view.changed(it, entry);
+
+// Another tab's draft was sent, not this one's.
+addEventListener('storage', () => rooms.forEach((it) => store.get('draft.' + it.id) || it.keepDraft()));
 
 export function room(id) {
 	if (!rooms.has(id)) rooms.set(id, new Room(id));
@@ -72,11 +76,13 @@ export async function load(it) {
 	if (it.seen === null) it.read();
 	members(it);
 	pump();
+	// One begins to read where one was.
+	for (let pages = 5; pages-- && it.low > it.seen && await older(it););
 }
 
 export const older = (it) => it.loaded && it.more && page(it, it.low);
 
-/** Who asks meanwhile waits for the same page. */
+/** Two who ask wait for one. */
 function page(it, before) {
 	return it.loading ||= ask(it, 'history', { before }).then((answer) => {
 		it.loading = null;
@@ -87,7 +93,6 @@ function page(it, before) {
 	});
 }
 
-/** What is quoted may stand far above what is loaded. */
 export function quote(it, seq) {
 	const quoted = { text: '…' };
 	it.quotes.set(seq, quoted);
@@ -108,7 +113,7 @@ export async function members(it) {
 	changed(it);
 }
 
-// The outbox: one message in flight, so that none overtakes another; nobody sends what another wrote.
+// One message in flight, so that none overtakes another; nobody sends what another wrote.
 let flying, pause;
 
 function pump() {
@@ -128,6 +133,8 @@ function answered(frame) {
 	const { it, item } = flying;
 	flying = null;
 	if (!frame.code) it.stored(frame);
+	// What it answers was deleted meanwhile.
+	else if (frame.code === 2 && item.reply) delete item.reply;
 	else if (frame.code === 7 || frame.code === 9) pause = setTimeout(() => { pause = 0; pump(); }, 1000 * (frame.retryAfter || 1));
 	else it.keep(Object.assign(item, { failed: frame }));
 	changed(it);
@@ -161,9 +168,10 @@ export async function enter(path, body) {
 		store.set('me', null);
 		return enter(path, body);
 	}
-	// A key that was made void since is none.
-	if (answer.code === 'wrong_password' && body.ownerKey && body.ownerKey === store.known(body.roomId).key) {
-		store.remember(body.roomId, { key: null });
+	// A void key is none.
+	if (answer.code === 'wrong_password' && body.ownerKey) {
+		if (body.ownerKey === store.known(body.roomId).key) store.remember(body.roomId, { key: null });
+		toast(t('void'));
 		return enter(path, { ...body, ownerKey: null });
 	}
 	if (answer.code === 'room_not_found') store.forget(body.roomId);

@@ -147,8 +147,14 @@ promise('two tabs of one browser are one person: each shows all, and nothing is 
 	const other = await world.tab(ben.page.context());
 	const link = `${world.lineBase}/#/room/${anna.room()}`;
 	await other.page.goto(link);
+	// What is half written in one outlives what is sent in the other.
+	await other.text.fill('half a thought');
 	await ben.says('from one tab');
 	await other.sees('from one tab');
+	await other.until(() => Object.values(localStorage).includes('"half a thought"'));
+	await other.page.reload();
+	await other.sees('from one tab');
+	assert.equal(await other.text.inputValue(), 'half a thought');
 	await other.says('from the other');
 	await ben.sees('from the other');
 	for (const who of [ben, other]) assert.equal(await who.own.count(), 2, 'both are one\'s own');
@@ -238,7 +244,11 @@ promise('a page that nobody looks at makes a sound for others\' messages, once i
 		const node = () => ({ gain: {}, connect: (next) => next, start() { window.heard++; }, stop() {} });
 		window.AudioContext = class { currentTime = 0; createOscillator() { return node(); } createGain() { return node(); } };
 	});
-	await ben.join(`${world.base}/#/room/${anna.room()}`, 'Ben');
+	// By keyboard alone.
+	await ben.page.goto(`${world.base}/#/room/${anna.room()}`);
+	await ben.page.getByLabel('Your name').fill('Ben');
+	await ben.page.keyboard.press('Enter');
+	await ben.text.waitFor();
 	await anna.says('in view');
 	await ben.sees('in view');
 	const heard = () => ben.page.evaluate(() => window.heard);

@@ -177,6 +177,8 @@ promise('a phone with its keyboard up leaves room for messages, whatever is bein
 	await ben.text.fill('It means that nothing moves by itself, as Newton wrote. '.repeat(8));
 	const heights = () => ben.page.evaluate(() => Object.fromEntries(['.middle', '.foot', '.context', '#text'].map((what) => [what, Math.round(document.querySelector(what).getBoundingClientRect().height)])));
 	const is = await heights();
+	const hand = await ben.page.locator('.chip').evaluate((el) => el.getBoundingClientRect().height);
+	assert.ok(hand >= 24, `who raised a hand is in view: ${hand} pixels`);
 	assert.ok(is['.middle'] >= 80 && is['#text'] >= 44, JSON.stringify(is));
 	const [box, first] = await ben.page.locator('.context').evaluate((el) => [el, el.querySelector('b')].map((e) => e.getBoundingClientRect().top));
 	assert.ok(first >= box, 'whom one answers is in view');
@@ -234,11 +236,15 @@ promise('the board shows the way in and the newest messages, as large as a wall 
 	await ben.says('seen from the last row');
 	const last = teacher.page.locator('.big').last();
 	await last.getByText('seen from the last row').waitFor();
+	// Whoever looks elsewhere meanwhile has seen it on the wall; and the keyboard is where the screen begins.
+	await teacher.page.evaluate(() => { document.hasFocus = () => false; });
+	assert.equal(await teacher.page.evaluate(() => document.activeElement.className), 'board');
 	assert.ok(await last.evaluate((el) => parseFloat(getComputedStyle(el).fontSize)) >= 36);
 	const bottom = () => last.evaluate((el) => el.getBoundingClientRect().bottom);
 	assert.ok(await bottom() < 1070, 'the newest is in view');
 	for (let i = 0; i < 12; i++) await ben.says(`line ${i}`);
 	await last.getByText('line 11').waitFor();
+	await teacher.until(() => document.title === 'Physics 7b · parlor');
 	assert.ok(await bottom() < 1070, 'the newest is in view');
 	// A projector's window becomes another: the newest stays in view.
 	await teacher.page.setViewportSize({ width: 1280, height: 500 });
@@ -311,6 +317,7 @@ promise('a closed list offers the rooms of --room, and no way to make one', ['--
 	await ben.page.getByLabel('Your name').fill('Ben');
 	await ben.page.locator('#join').getByRole('button').click();
 	await ben.says('here');
+	await ben.until(() => document.title === 'Maths · Class 7b');
 });
 
 promise('whatever breaks every promise is noticed', async (world) => {

@@ -119,17 +119,34 @@ promise('the quotation of what is far above says who said what, and leads there'
 	await quote.getByText('This message is no more.').waitFor();
 	await quote.click();
 	await ben.page.getByRole('status').getByText('This message is no more.').waitFor();
+
+	// Of much that was missed, one begins to read where one was.
+	const link = ben.page.url();
+	await ben.page.goto('about:blank');
+	await teacher.page.evaluate(async () => {
+		const { room, say } = await import('/page/sync.js');
+		for (let i = 0; i < 450; i++) say(room(Number(location.hash.match(/\d+/)[0])), { text: `missed ${i}.` });
+	});
+	await teacher.isSent();
+	await ben.page.goto(link);
+	await ben.until(() => document.title === '(450) Physics 7b · parlor');
+	await ben.until(() => document.querySelector('.unread')?.nextSibling.textContent.includes('missed 0.'));
+	await ben.page.getByRole('button', { name: '↓ 450 new' }).click();
 });
 
 promise('search finds an old message, and leads to it', [...NO_LIMITS, '--durability', 'fast'], async (world) => {
 	const teacher = await world.teacher();
 	await world.crowd(teacher, 1000, (i) => (i === 17 ? 'the Needle in it' : `hay ${i}`));
+	let empty = 0;
+	teacher.page.on('request', (request) => { empty += /search\?q=$/.test(request.url()); });
 	await teacher.choose('Search');
+	await teacher.dialog.getByRole('textbox').press('Enter');
 	await teacher.dialog.getByRole('textbox').fill('needle');
 	await teacher.dialog.getByRole('textbox').press('Enter');
 	await teacher.dialog.getByRole('button', { name: /the Needle in it/ }).click();
 	const found = teacher.log.locator('.found');
 	await found.getByText('the Needle in it').waitFor();
+	assert.equal(empty, 0, 'nothing is asked for nothing');
 	const { top, bottom } = await found.evaluate((el) => el.getBoundingClientRect().toJSON());
 	assert.ok(top > 40 && bottom < 800, `in view: ${top} to ${bottom}`);
 	await teacher.choose('Search');

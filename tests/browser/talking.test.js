@@ -83,6 +83,19 @@ promise('what came while one looked away is counted in the title and divided off
 	assert.deepEqual(order, ['seen', 'divider', 'unseen one', 'unseen two']);
 	await ben.page.evaluate(() => { delete document.hasFocus; dispatchEvent(new Event('focus')); });
 	await ben.until(() => document.title === 'Physics 7b · parlor');
+
+	// Also when the first of it came while one was looking, further up.
+	await anna.says('a long one\n'.repeat(80));
+	await ben.sees('a long one');
+	await ben.until(() => document.title === 'Physics 7b · parlor');
+	await ben.page.evaluate(() => { document.querySelector('#messages').scrollTop = 0; });
+	await ben.page.getByRole('button', { name: '↓ Newest' }).waitFor();
+	await anna.says('further down');
+	await ben.page.getByRole('button', { name: '↓ 1 new' }).waitFor();
+	await ben.page.evaluate(() => { document.hasFocus = () => false; });
+	await anna.says('and away');
+	await ben.page.getByRole('button', { name: '↓ 2 new' }).click();
+	await ben.until(() => document.querySelector('.unread')?.nextSibling.textContent.includes('further down'));
 });
 
 promise('one can answer with a quotation, edit and delete what is one\'s own, and nothing else', async (world) => {
@@ -101,6 +114,27 @@ promise('one can answer with a quotation, edit and delete what is one\'s own, an
 	await ben.press('OK', ben.dialog);
 	await anna.log.getByText('1 deleted').waitFor();
 	assert.deepEqual(await anna.messages(), ['What is two and two?']);
+	// What was to answer a message that is deleted meanwhile is said all the same.
+	await anna.says('soon gone');
+	await ben.sees('soon gone');
+	await act(ben, 'soon gone', 'Reply');
+	await ben.text.fill('said all the same');
+	const seq = await ben.page.evaluate(async () => {
+		const { room } = await import('/page/sync.js');
+		return room(Number(location.hash.match(/\d+/)[0])).draft.about.seq;
+	});
+	await act(anna, 'soon gone', 'Delete');
+	await anna.press('OK', anna.dialog);
+	await ben.page.locator('.context b').waitFor({ state: 'detached' });
+	assert.equal(await ben.text.inputValue(), 'said all the same');
+	await ben.text.press('Enter');
+	await ben.isSent();
+	await ben.page.evaluate(async (reply) => {
+		const { room, say } = await import('/page/sync.js');
+		say(room(Number(location.hash.match(/\d+/)[0])), { text: 'sent too late', reply });
+	}, seq);
+	await ben.isSent();
+	for (const text of ['said all the same', 'sent too late']) await anna.sees(text);
 	// Another's message a pupil can only answer.
 	await act(ben, 'What is two');
 	assert.deepEqual(await ben.dialog.locator('.menu button').allTextContents(), ['Reply']);
@@ -123,6 +157,7 @@ promise('hostile texts stay text and keep to their place', async (world) => {
 	assert.deepEqual(await anna.messages(), Object.values(texts));
 	assert.equal(await anna.log.locator('script, img, b, style').count(), 0);
 	assert.deepEqual(await anna.log.locator('a').evaluateAll((all) => all.map((a) => a.href)), ['https://example.org/']);
+	assert.equal(await anna.log.locator('a').getAttribute('dir'), 'ltr');
 	assert.match(await anna.page.title(), /Physics 7b/);
 	await ben.says('still here');
 	await anna.page.locator('bdi', { hasText: '<b>Ben</b>' }).first().waitFor();
@@ -206,7 +241,7 @@ promise('an edit that fails loses nothing of what was typed', async (world) => {
 	await act(ben, 'second text', 'Edit');
 	await act(anna, 'second text', 'Delete');
 	await anna.press('OK', anna.dialog);
-	await ben.log.getByText('1 deleted').waitFor();
+	await ben.log.getByText('⁨Anna⁩ deleted 1').waitFor();
 	await ben.types('third text');
 	await ben.page.locator('#toast').filter({ hasText: /\S/ }).waitFor();
 	assert.equal(await ben.text.inputValue(), 'third text');
