@@ -223,7 +223,6 @@ export function chat(it) {
 		hands(it, queue);
 		if (!shown.edit && shown.about?.kind === 'deleted') show({ ...shown, about: null }, true);
 		if (it.loaded) {
-			// Of what one missed, one begins to read where one was.
 			if (!sees() && (it.missed || it.unread())) it.divider = it.unread() ? it.seen : null;
 			list.set(rows());
 			if (it.missed && !it.loading) {

@@ -18,6 +18,7 @@ close|Close|关闭
 yes|OK|确定
 copy|Copy|复制
 more|More|更多
+connecting|Connecting …|正在连接…
 catching|Loading …|正在加载…
 waiting|Offline: trying again|已离线，即将重试
 seconds|in {0} s|{0} 秒后

@@ -8,7 +8,7 @@ const ANSWER_MS = 8000;
 const WAKE_MS = 3000;
 const LONGEST_WAIT_MS = 20000;
 
-/** state: idle, catching, online, waiting (until `retryAt`), ended. sync sets its functions. */
+/** state: idle, connecting, online, waiting (until `retryAt`), ended. sync sets its functions. */
 export const net = { state: 'idle' };
 
 let socket, token, epoch, retry;
@@ -52,7 +52,7 @@ export function start() {
 	};
 	// 4001 to 4003 are for good, unless another tab is another by now.
 	socket.onclose = ({ code }) => (code > 4000 && code < 4004 && (store.me().token || token) === token ? end() : drop());
-	become('catching');
+	become('connecting');
 }
 
 function greeted(frame) {

@@ -315,7 +315,7 @@ class Person {
 		await this.page.waitForFunction(what, arg, { timeout: WITHIN });
 	}
 
-	/** 'waiting', 'catching', 'online', 'lost'. */
+	/** 'connecting', 'waiting', 'catching', 'online', 'lost'. */
 	async barIs(state) {
 		await this.page.locator(`#bar[data-state=${state}]`).waitFor({ state: 'attached' });
 	}
