@@ -96,6 +96,14 @@ pub fn read(log: &str, folder: &str) -> Vec<Step> {
             }));
         }
     }
+    // Of a thread that was killed in a call strace does not always write the end.
+    for (_, began, call) in open {
+        steps.extend(step(&call, folder, None).map(|act| Step {
+            began,
+            ended: never_for(&act, began),
+            act,
+        }));
+    }
     steps.sort_by_key(|step| step.began);
     steps
 }
