@@ -1,4 +1,4 @@
--- parlor's database, version 3 (PRAGMA user_version). store.rs sets auto_vacuum and secure_delete
+-- parlor's database, version 4 (PRAGMA user_version). store.rs sets auto_vacuum and secure_delete
 -- before this runs, since both are dear to change once there is data.
 -- Times are UTC nanoseconds since 1970. Numbers are AUTOINCREMENT: never used twice.
 
@@ -45,7 +45,8 @@ CREATE TABLE rooms (
     flag           TEXT,                      -- the name by which --room knows it
     key            BLOB,                      -- SHA-256 of its owner key
     locked         INTEGER NOT NULL DEFAULT 0,
-    quiet          INTEGER NOT NULL DEFAULT 0
+    quiet          INTEGER NOT NULL DEFAULT 0,
+    indexed        INTEGER NOT NULL DEFAULT 0  -- uuids of entries up to this place are in their table
 ) STRICT;
 
 CREATE TABLE owners (
@@ -97,10 +98,18 @@ CREATE TABLE entries (
     PRIMARY KEY (room, at)
 ) STRICT, WITHOUT ROWID;
 
-CREATE UNIQUE INDEX entries_uuid ON entries (room, uuid) WHERE uuid IS NOT NULL;
 CREATE INDEX entries_notices ON entries (room, at) WHERE kind IN (2, 3, 7);
 -- In whose attendance somebody is.
 CREATE INDEX entries_comings ON entries (sender) WHERE kind IN (2, 3);
+
+-- Where a message stands. No room has two of one uuid; those above the room's indexed may be missing
+-- here (store/uuids.rs).
+CREATE TABLE uuids (
+    room INTEGER NOT NULL,
+    uuid BLOB NOT NULL,
+    at   INTEGER NOT NULL,
+    PRIMARY KEY (room, uuid)
+) STRICT, WITHOUT ROWID;
 
 -- Creates and joins that may be asked for again within ten minutes.
 CREATE TABLE requests (

@@ -139,6 +139,11 @@ impl Hub {
         }
     }
 
+    /// Whether what is told now would wait for what is told already.
+    pub fn is_behind(&self) -> bool {
+        self.porters.are_behind()
+    }
+
     /// What is on its way arrives; then every socket closes with 1001, and every waiting fetch looks again.
     pub fn close_all(&self, deadline: Instant) {
         self.porters.flush(deadline);

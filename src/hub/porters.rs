@@ -90,6 +90,12 @@ impl Porters {
         }
     }
 
+    /// Whether each has something waiting that it has not begun with.
+    pub fn are_behind(&self) -> bool {
+        let mut loads = self.porters.iter().map(|porter| porter.loads.as_ref());
+        !self.porters.is_empty() && loads.all(|loads| loads.is_some_and(|l| !l.is_empty()))
+    }
+
     /// Closes sockets when all that is on its way has arrived.
     pub fn after_all(&self, closing: Closing) {
         let closing = Arc::new(closing);

@@ -43,6 +43,10 @@ const CHECKPOINT_PAGES: usize = 4_000;
 const COPY_PAUSE: Duration = Duration::from_millis(20);
 /// A quiet server copies it all; what was deleted is then overwritten in the file as well, and in the log.
 const CHECKPOINT_QUIET: Duration = Duration::from_secs(60);
+/// For so long a batch waits for more, at most, while those who want it wait for the porters anyway …
+const GATHER: Duration = Duration::from_millis(4);
+/// … and so often it looks whether they still do.
+const GLANCE: Duration = Duration::from_micros(200);
 /// A commit that took longer shows a disk that connections should not wait for themselves: their
 /// pings would. The scribe's thread writes until it is quick again.
 const BRISK: Duration = Duration::from_millis(20);
@@ -141,6 +145,7 @@ fn write_all(pen: &Pen, inbox: &Receiver<Job>) -> rusqlite::Result<()> {
         let Some(work) = pen.as_mut() else {
             return Ok(());
         };
+        work.gather(inbox);
         let jobs = work.queue.next(inbox);
         if !work.turn(jobs) {
             continue;
@@ -194,6 +199,15 @@ struct Work {
 }
 
 impl Work {
+    /// Lets more come while the porters have enough to carry: its answers would not be there sooner, and
+    /// a commit costs the same. Not where somebody waits for one thing.
+    fn gather(&mut self, inbox: &Receiver<Job>) {
+        let until = Instant::now() + GATHER;
+        while self.queue.can_wait(inbox) && self.hub.is_behind() && Instant::now() < until {
+            thread::sleep(GLANCE);
+        }
+    }
+
     /// One round of the scribe's thread: settles what came, or does what waits for quiet. True if
     /// it is to stop.
     fn turn(&mut self, jobs: Vec<Job>) -> bool {
@@ -408,7 +422,7 @@ impl Work {
         }
         self.hub
             .publish(decided.into_iter().map(|(_, settled)| settled).collect());
-        // About a page a row, and those above it.
+        // A page a row at most, and those above it.
         self.wrote(if writes > 0 { writes + 3 } else { 0 });
     }
 

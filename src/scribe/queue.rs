@@ -18,6 +18,9 @@ const SHARE: usize = 2;
 /// … and for so long after: what is asked next should not find a long batch under way.
 const COURTESY: Duration = Duration::from_secs(1);
 
+/// Commands that share the cost of a commit well enough.
+const ENOUGH: usize = 256;
+
 #[derive(Default)]
 pub(super) struct Queue {
     waiting: VecDeque<Job>,
@@ -30,15 +33,28 @@ impl Queue {
         self.waiting.is_empty()
     }
 
-    /// The next batch. What one socket asked for stays in its order.
-    pub(super) fn next(&mut self, inbox: &Receiver<Job>) -> Vec<Job> {
+    /// Takes what has come. True while who asks for one thing is not to be kept waiting.
+    fn fill(&mut self, inbox: &Receiver<Job>) -> bool {
         let space = MAX_WAITING - self.waiting.len();
         self.waiting.extend(inbox.try_iter().take(space));
         let now = Instant::now();
         if self.waiting.iter().any(is_modest) {
             self.courtesy = Some(now + COURTESY);
         }
-        let share = match self.courtesy.is_some_and(|until| now < until) {
+        self.courtesy.is_some_and(|until| now < until)
+    }
+
+    /// Whether all that waits are commands of those who ask for many, and still few.
+    pub(super) fn can_wait(&mut self, inbox: &Receiver<Job>) -> bool {
+        let is_command = |job: &Job| matches!(job, Job::Do(..));
+        !self.fill(inbox)
+            && (1..ENOUGH).contains(&self.waiting.len())
+            && self.waiting.iter().all(is_command)
+    }
+
+    /// The next batch. What one socket asked for stays in its order.
+    pub(super) fn next(&mut self, inbox: &Receiver<Job>) -> Vec<Job> {
+        let share = match self.fill(inbox) {
             true => SHARE,
             false => MAX_BATCH,
         };
@@ -151,6 +167,29 @@ mod tests {
         assert_eq!(numbers(&queue.next(&desk.inbox)), [4, 5, 6, 7]);
         assert_eq!(numbers(&queue.next(&desk.inbox)), [9]);
         assert!(queue.is_empty() && queue.next(&desk.inbox).is_empty());
+    }
+
+    #[test]
+    fn only_what_those_ask_for_who_ask_for_many_may_wait_for_more() {
+        let (mut desk, mut queue) = (Desk::new(), Queue::default());
+        assert!(!queue.can_wait(&desk.inbox), "there is nothing");
+        let (ada, eve) = (desk.socket(), desk.socket());
+        desk.ask(&ada);
+        desk.ask(&ada);
+        assert!(queue.can_wait(&desk.inbox));
+        (2..ENOUGH).for_each(|_| desk.ask(&ada));
+        assert!(!queue.can_wait(&desk.inbox), "it is enough");
+        queue.next(&desk.inbox);
+        (0..2).for_each(|_| desk.ask(&ada));
+        desk.jobs.send(Job::Look).unwrap();
+        assert!(!queue.can_wait(&desk.inbox), "something else is due");
+        queue.next(&desk.inbox);
+        (0..2).for_each(|_| desk.ask(&ada));
+        desk.ask(&eve);
+        assert!(!queue.can_wait(&desk.inbox), "eve waits");
+        queue.next(&desk.inbox);
+        (0..2).for_each(|_| desk.ask(&ada));
+        assert!(!queue.can_wait(&desk.inbox), "eve may ask again");
     }
 
     #[test]

@@ -6,9 +6,10 @@ use rusqlite::Connection;
 use super::SCHEMA_VERSION;
 
 /// The step to each version from the one before it, from version 1 on.
-const STEPS: [&str; 2] = [
+const STEPS: [&str; 3] = [
     include_str!("to_version_2.sql"),
     include_str!("to_version_3.sql"),
+    include_str!("to_version_4.sql"),
 ];
 
 /// The oldest version that there are steps from.

@@ -8,10 +8,12 @@ mod notices;
 mod powers;
 mod read;
 mod rows;
+mod uuids;
 mod write;
 
 pub use read::{Readers, Span};
-pub use write::{Checkpointer, Copying, is_taken};
+pub use uuids::is_taken;
+pub use write::{Checkpointer, Copying};
 
 use std::collections::HashSet;
 use std::fs::{File, TryLockError};
@@ -26,9 +28,10 @@ use uuid::Uuid;
 use crate::model::*;
 use crate::rooms::{Member, Rooms, Rules};
 use rows::user_of;
+use uuids::Uuids;
 
 /// `PRAGMA user_version` of a database that this parlor writes.
-const SCHEMA_VERSION: i64 = 3;
+const SCHEMA_VERSION: i64 = 4;
 /// `PRAGMA application_id`: "prlr". Tells parlor's files from other programs'.
 const APPLICATION_ID: i64 = 0x7072_6c72;
 /// Statements that a connection keeps prepared: all of them.
@@ -82,6 +85,7 @@ pub struct Store {
     /// connection has not committed, without a word to who writes. None: memory, which does not fail.
     aside: Option<Connection>,
     db: Connection,
+    uuids: Uuids,
     /// A transaction was begun that neither `commit` nor `release` has ended.
     begun: bool,
     /// The last parlor did not end by itself: its log may hold what was deleted.
@@ -258,6 +262,7 @@ impl Opened {
             };
             let mut store = Store {
                 aside,
+                uuids: Uuids::load(&db)?,
                 db,
                 begun: false,
                 unclean: false,

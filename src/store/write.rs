@@ -9,12 +9,6 @@ use super::rows;
 use super::{Source, Store};
 use crate::model::*;
 
-/// Whether a message was not written because there is one of its uuid in its room.
-pub fn is_taken(error: &rusqlite::Error) -> bool {
-    let code = error.sqlite_error().map(|e| e.extended_code);
-    code == Some(rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE)
-}
-
 /// The largest file that is built anew: a fraction of a second, when nobody waits.
 const MAX_SCRUB: i64 = 16 * 1024 * 1024;
 
@@ -32,7 +26,7 @@ impl Store {
     /// Ends the transaction: what was written is on disk (by the durability chosen). After an error
     /// nobody can know what the disk kept.
     pub fn commit(&mut self) -> rusqlite::Result<()> {
-        self.within(|_| Ok(()))
+        self.within(|store| store.uuids.bring(&store.db))
     }
 
     /// Writes and commits a little something: whether the disk takes commits (again).
@@ -42,7 +36,7 @@ impl Store {
 
     fn within(
         &mut self,
-        write: impl FnOnce(&Store) -> rusqlite::Result<()>,
+        write: impl FnOnce(&mut Store) -> rusqlite::Result<()>,
     ) -> rusqlite::Result<()> {
         let run = || {
             self.open()?;
@@ -52,7 +46,10 @@ impl Store {
         };
         let outcome = run();
         match outcome {
-            Ok(_) => self.begun = false,
+            Ok(_) => {
+                self.begun = false;
+                self.uuids.keep();
+            }
             Err(_) => self.release(),
         }
         outcome.map(drop)
@@ -89,6 +86,7 @@ impl Store {
     /// Takes back what was written since the last commit.
     pub fn release(&mut self) {
         self.begun = false;
+        self.uuids.release();
         if !self.db.is_autocommit() {
             // What failed may have rolled back by itself; nothing is left to do if this fails.
             let _ = self.run("ROLLBACK", []);
@@ -117,7 +115,7 @@ impl Store {
         self.db.prepare_cached(sql)?.execute(values)
     }
 
-    fn write_one(&self, event: &Event) -> rusqlite::Result<()> {
+    fn write_one(&mut self, event: &Event) -> rusqlite::Result<()> {
         match event {
             Event::UserMade(u) => {
                 self.run(
@@ -184,10 +182,15 @@ impl Store {
                 ] {
                     self.run(of_room, [room.0])?;
                 }
+                self.uuids.forget(*room, Place::MAX);
             }
             Event::Pruned { room, floor } => {
                 let sql = "UPDATE rooms SET floor = ?2 WHERE no = ?1";
                 self.run(sql, [room.0, *floor as i64])?;
+                let sql = "DELETE FROM uuids WHERE room = ?1 AND uuid IN
+                             (SELECT uuid FROM entries WHERE room = ?1 AND at <= ?2)";
+                self.run(sql, [room.0, *floor as i64])?;
+                self.uuids.forget(*room, *floor);
                 let sql = "DELETE FROM entries WHERE room = ?1 AND at <= ?2";
                 self.run(sql, [room.0, *floor as i64])?;
             }
@@ -222,9 +225,12 @@ impl Store {
         Ok(())
     }
 
-    fn write_entry(&self, e: &Entry) -> rusqlite::Result<()> {
+    fn write_entry(&mut self, e: &Entry) -> rusqlite::Result<()> {
         let (kind, body, target) = rows::kind_body_target(&e.body)?;
-        let uuid = e.message().map(|m| m.uuid.into_bytes());
+        let uuid = e.message().map(|m| m.uuid);
+        if let Some(uuid) = uuid {
+            self.claim(e.room, uuid, e.at)?;
+        }
         self.run(
             "INSERT INTO entries (room, at, kind, sender, name, sent, uuid, target, body)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
@@ -235,7 +241,7 @@ impl Store {
                 e.user.0,
                 e.name,
                 e.sent,
-                uuid,
+                uuid.map(Uuid::into_bytes),
                 target,
                 body
             ],
@@ -302,34 +308,6 @@ impl Store {
         Ok(())
     }
 
-    /// A message by its uuid as it was committed, for the repetition rule: what this batch has said or
-    /// changed, the rules know.
-    pub fn recall(&self, room: RoomNo, uuid: Uuid) -> rusqlite::Result<Option<Spoken>> {
-        let mut get = self.aside.as_ref().unwrap_or(&self.db).prepare_cached(
-            "SELECT sender, at, sent, origin, body, kind FROM entries WHERE room = ?1 AND uuid = ?2",
-        )?;
-        let found = get.query_row(params![room.0, uuid.as_bytes()], |row| {
-            let origin: Option<Digest> = row.get(3)?;
-            let (now, reply) = match row.get::<_, i64>(5)? {
-                rows::KIND_TOMBSTONE => (None, None),
-                _ => {
-                    let (now, reply) = rows::text_digest(uuid, row.get_ref(4)?.as_str()?)?;
-                    (Some(now), reply)
-                }
-            };
-            Ok(Spoken {
-                user: UserNo(row.get(0)?),
-                at: row.get::<_, i64>(1)? as Place,
-                sent: row.get(2)?,
-                // A deleted message has its origin; one without was never changed.
-                digest: origin.or(now).unwrap_or_default(),
-                now,
-                reply,
-            })
-        });
-        found.optional()
-    }
-
     /// Deletes some entries of ended rooms, or some attendance of who was in no other: at most
     /// `rows`. False when there is nothing to do.
     pub fn clear_ended(&mut self, rows: usize) -> rusqlite::Result<bool> {
@@ -349,7 +327,11 @@ impl Store {
             }
             let sql = "DELETE FROM entries WHERE room = ?1 AND at <= (SELECT max(at) FROM
                          (SELECT at FROM entries WHERE room = ?1 ORDER BY at LIMIT ?2))";
-            if store.run(sql, params![room, rows as i64])? == 0 {
+            let uuids = "DELETE FROM uuids WHERE room = ?1 AND uuid IN
+                           (SELECT uuid FROM uuids WHERE room = ?1 LIMIT ?2)";
+            if store.run(sql, [room, rows as i64])? == 0
+                && store.run(uuids, [room, rows as i64])? == 0
+            {
                 store.run("DELETE FROM rooms WHERE no = ?1", [room])?;
             }
             store.db.execute_batch("PRAGMA incremental_vacuum(64)")

@@ -210,12 +210,23 @@ fn a_database_of_version_1_is_taken_over_with_its_owners() {
     assert_eq!(bob.get("/rooms/1").json["name"], "New room");
     let page = bob.get("/rooms/1/messages").done(200)["data"].clone();
     assert_eq!(page[2]["data"]["data"]["text"], "from before");
+    // The uuid of what was said then is still that message's.
+    let again = |http: &Http, user: &str, text: &str| {
+        let user = user.repeat(16);
+        let message =
+            json!({"userId":user,"uuid":"09".repeat(16),"contentType":"text","content":text});
+        let call = json!({"roomId":1,"userId":user,"message":message});
+        http.post("/message/send", call)
+    };
+    again(&of(&server, &tokens[0]), "01", "from before").refused(409, "uuid_taken");
+    again(&bob, "02", "something else").refused(409, "uuid_taken");
+    assert_eq!(again(&bob, "02", "from before").data()["seq"], 3);
     server.stop();
     let db = Connection::open(&file).expect("the file");
     let version: i64 = db
         .query_row("PRAGMA user_version", [], |row| row.get(0))
         .expect("a version");
-    assert_eq!(version, 3);
+    assert_eq!(version, 4);
     let broken: i64 = db
         .query_row("SELECT count(*) FROM pragma_foreign_key_check", [], |row| {
             row.get(0)

@@ -1,0 +1,365 @@
+//! Where a message stands, by its uuid; and that no room has two of one uuid.
+//!
+//! Uuids are all over an index of them: each message more would be a page more in the log. So those of
+//! the newest messages are kept in memory, and brought into their table some with each commit and in the
+//! table's order, where many share a page. A start reads them from the entries again. Knows nothing of
+//! what messages say.
+
+use std::collections::BTreeMap;
+use std::ops::Bound::{Excluded, Unbounded};
+
+use rusqlite::{Connection, OptionalExtension, params};
+use uuid::Uuid;
+
+use super::{Store, rows};
+use crate::model::*;
+
+/// Uuids kept in memory, near enough (2 MB): the more there are, the more of them share a page, and
+/// the longer takes a start (some 30 ms).
+const FRESH: usize = 32_768;
+
+/// A room and a uuid, in the table's order.
+type Key = (i64, [u8; 16]);
+
+fn key(room: RoomNo, uuid: Uuid) -> Key {
+    (room.0, uuid.into_bytes())
+}
+
+/// Whether a message was not written because there is one of its uuid in its room.
+pub fn is_taken(error: &rusqlite::Error) -> bool {
+    let code = error.sqlite_error().map(|e| e.extended_code);
+    code == Some(rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE)
+}
+
+/// The uuids that are not in their table yet.
+pub(super) struct Uuids {
+    limit: usize,
+    /// Where their messages stand. Of each room all those above its `indexed`, and maybe some that the
+    /// table has as well.
+    fresh: BTreeMap<Key, Place>,
+    /// What the transaction has changed of that: what was there before, in the order of the changes.
+    undo: Vec<(Key, Option<Place>)>,
+    hand: Option<Hand>,
+}
+
+/// It goes through the uuids again and again, and brings them into the table.
+struct Hand {
+    /// The last that it took.
+    at: Key,
+    /// The newest message of that room when it came there: when it leaves, the table has all up to it.
+    until: Place,
+}
+
+impl Uuids {
+    pub fn load(db: &Connection) -> rusqlite::Result<Uuids> {
+        let sql = "SELECT e.room, e.uuid, e.at FROM rooms r
+                   CROSS JOIN entries e ON e.room = r.no AND e.at > r.indexed
+                   WHERE r.ended IS NULL AND e.uuid IS NOT NULL";
+        let mut fresh = BTreeMap::new();
+        super::each(db, sql, |row| {
+            fresh.insert((row.get(0)?, row.get(1)?), row.get::<_, i64>(2)? as Place);
+            Ok(())
+        })?;
+        Ok(Uuids {
+            limit: FRESH,
+            fresh,
+            undo: vec![],
+            hand: None,
+        })
+    }
+
+    fn set(&mut self, key: Key, place: Option<Place>) {
+        let before = match place {
+            Some(place) => self.fresh.insert(key, place),
+            None => self.fresh.remove(&key),
+        };
+        self.undo.push((key, before));
+    }
+
+    fn of_room(&self, room: i64) -> impl Iterator<Item = (Key, Place)> {
+        let all = (room, [0; 16])..=(room, [u8::MAX; 16]);
+        self.fresh.range(all).map(|(key, place)| (*key, *place))
+    }
+
+    /// The messages of a room up to a place are deleted.
+    pub fn forget(&mut self, room: RoomNo, until: Place) {
+        let gone = self.of_room(room.0).filter(|(_, place)| *place <= until);
+        for (key, _) in gone.collect::<Vec<_>>() {
+            self.set(key, None);
+        }
+    }
+
+    /// The transaction is committed.
+    pub fn keep(&mut self) {
+        self.undo.clear();
+    }
+
+    /// The transaction is taken back.
+    pub fn release(&mut self) {
+        while let Some((key, before)) = self.undo.pop() {
+            match before {
+                Some(place) => self.fresh.insert(key, place),
+                None => self.fresh.remove(&key),
+            };
+            // It may have passed what is there again, and a place may soon be another message's.
+            self.hand = None;
+        }
+    }
+
+    /// Brings what is too many into the table: no more than twice what came with this transaction, so
+    /// that no commit takes much longer than another.
+    pub fn bring(&mut self, db: &Connection) -> rusqlite::Result<()> {
+        let too_many = self.fresh.len().saturating_sub(self.limit);
+        let mut insert =
+            db.prepare_cached("REPLACE INTO uuids (room, uuid, at) VALUES (?1, ?2, ?3)")?;
+        for _ in 0..too_many.min(2 * self.undo.len()) {
+            let Some((key, place)) = self.advance(db)? else {
+                break;
+            };
+            insert.execute(params![key.0, key.1, place as i64])?;
+            self.set(key, None);
+        }
+        Ok(())
+    }
+
+    /// Where the hand comes next.
+    fn advance(&mut self, db: &Connection) -> rusqlite::Result<Option<(Key, Place)>> {
+        let last = self.hand.take();
+        let onward = last.as_ref().and_then(|hand| {
+            let after = self.fresh.range((Excluded(hand.at), Unbounded));
+            after.map(|(key, place)| (*key, *place)).next()
+        });
+        let first = || self.fresh.iter().next().map(|(key, place)| (*key, *place));
+        let next = onward.or_else(first);
+        let stays = |hand: &Hand| onward.is_some_and(|(key, _)| key.0 == hand.at.0);
+        let until = match last {
+            Some(hand) if stays(&hand) => Some(hand.until),
+            Some(hand) => {
+                let sql = "UPDATE rooms SET indexed = max(indexed, ?2) WHERE no = ?1";
+                let mut left = db.prepare_cached(sql)?;
+                left.execute([hand.at.0, hand.until as i64])?;
+                None
+            }
+            None => None,
+        };
+        if let Some((at, _)) = next {
+            let newest = || self.of_room(at.0).map(|(_, place)| place).max();
+            let until = until.or_else(newest).unwrap_or(0);
+            self.hand = Some(Hand { at, until });
+        }
+        Ok(next)
+    }
+}
+
+impl Store {
+    /// Notes a message that is being written; `is_taken` of the error if its room has that uuid.
+    pub(super) fn claim(&mut self, room: RoomNo, uuid: Uuid, at: Place) -> rusqlite::Result<()> {
+        let key = key(room, uuid);
+        let sql = "SELECT 1 FROM uuids WHERE room = ?1 AND uuid = ?2";
+        let is_known = self.uuids.fresh.contains_key(&key)
+            || self.db.prepare_cached(sql)?.exists(params![key.0, key.1])?;
+        if is_known {
+            let taken = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE);
+            let why = "its room has a message of that uuid".to_owned();
+            return Err(rusqlite::Error::SqliteFailure(taken, Some(why)));
+        }
+        self.uuids.set(key, Some(at));
+        Ok(())
+    }
+
+    /// A message by its uuid as it was committed, for the repetition rule: what this batch has said or
+    /// changed, the rules know.
+    pub fn recall(&self, room: RoomNo, uuid: Uuid) -> rusqlite::Result<Option<Spoken>> {
+        let fresh = self.uuids.fresh.get(&key(room, uuid));
+        let mut get = self.aside.as_ref().unwrap_or(&self.db).prepare_cached(
+            "SELECT sender, at, sent, origin, body, kind FROM entries WHERE room = ?1 AND uuid = ?2
+             AND at = coalesce(?3, (SELECT at FROM uuids WHERE room = ?1 AND uuid = ?2))",
+        )?;
+        let place = fresh.map(|place| *place as i64);
+        let found = get.query_row(params![room.0, uuid.as_bytes(), place], |row| {
+            let origin: Option<Digest> = row.get(3)?;
+            let (now, reply) = match row.get::<_, i64>(5)? {
+                rows::KIND_TOMBSTONE => (None, None),
+                _ => {
+                    let (now, reply) = rows::text_digest(uuid, row.get_ref(4)?.as_str()?)?;
+                    (Some(now), reply)
+                }
+            };
+            Ok(Spoken {
+                user: UserNo(row.get(0)?),
+                at: row.get::<_, i64>(1)? as Place,
+                sent: row.get(2)?,
+                // A deleted message has its origin; one without was never changed.
+                digest: origin.or(now).unwrap_or_default(),
+                now,
+                reply,
+            })
+        });
+        found.optional()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rooms::Rules;
+    use crate::store::{Data, Durability, open};
+    use crate::wire::Lang;
+
+    const ROOMS: i64 = 3;
+
+    /// What is expected of a store, and what numbers come next.
+    #[derive(Clone, Default)]
+    struct Told {
+        /// Where each message stands.
+        kept: BTreeMap<Key, Place>,
+        gone: Vec<Key>,
+        last: [Place; ROOMS as usize],
+    }
+
+    fn store() -> Store {
+        let rules = Rules {
+            max_members: 9,
+            require_token: false,
+            closed: false,
+            lang: Lang::En,
+        };
+        let opened = open(&Data::Memory, Durability::Full).expect("memory");
+        let mut store = opened.load(rules, false).expect("a new database").store;
+        let rooms = (0..ROOMS).map(|no| {
+            Event::RoomMade(RoomHead {
+                no: RoomNo(no),
+                id: Uuid::from_u128(no as u128),
+                name: "Room".into(),
+                secret: None,
+                secret_version: 1,
+                listed: true,
+                flag: None,
+                key: None,
+                locked: false,
+                quiet: false,
+                created: 0,
+            })
+        });
+        store.write(&rooms.collect::<Vec<_>>()).expect("written");
+        store.commit().expect("committed");
+        store
+    }
+
+    fn said(key: Key, at: Place) -> Event {
+        let message = Message {
+            uuid: Uuid::from_bytes(key.1),
+            text: "hi".into(),
+            reply: None,
+            modified: false,
+        };
+        Event::Entry(
+            Entry {
+                room: RoomNo(key.0),
+                at,
+                sent: 0,
+                user: UserNo(1),
+                user_id: Uuid::nil(),
+                name: "Ada".into(),
+                body: Body::Message(message),
+            }
+            .into(),
+        )
+    }
+
+    /// Small numbers that look like chance, always the same.
+    struct Dice(u64);
+
+    impl Dice {
+        fn roll(&mut self, sides: u64) -> u64 {
+            self.0 = self.0.wrapping_mul(6364136223846793005).wrapping_add(1);
+            (self.0 >> 33) % sides
+        }
+    }
+
+    #[test]
+    fn a_uuid_is_taken_as_long_as_its_message_is_kept_whatever_happens() {
+        let (mut store, mut dice) = (store(), Dice(7));
+        let (mut told, mut ended) = (Told::default(), 0);
+        store.uuids.limit = 20;
+        for round in 0..3_000 {
+            let before = told.clone();
+            for _ in 0..dice.roll(12) {
+                let room = dice.roll(ROOMS as u64) as i64;
+                let key = (
+                    room,
+                    Uuid::from_u128(dice.roll(u64::MAX).into()).into_bytes(),
+                );
+                let last = &mut told.last[room as usize];
+                *last += 1;
+                store.write(&[said(key, *last)]).expect("written");
+                told.kept.insert(key, *last);
+            }
+            if dice.roll(10) == 0 {
+                let room = dice.roll(ROOMS as u64) as i64;
+                let floor = told.last[room as usize].saturating_sub(dice.roll(60));
+                let pruned = Event::Pruned {
+                    room: RoomNo(room),
+                    floor,
+                };
+                store.write(&[pruned]).expect("written");
+                let stays = |key: &Key, at: Place| key.0 != room || at > floor;
+                told.gone = told.kept.iter().map(|(key, _)| *key).collect();
+                told.kept.retain(|key, at| stays(key, *at));
+                told.gone.retain(|key| !told.kept.contains_key(key));
+            }
+            match dice.roll(8) {
+                0 => {
+                    store.release();
+                    told = before;
+                }
+                _ => store.commit().expect("committed"),
+            }
+            if dice.roll(50) == 0 {
+                // As after a start.
+                store.uuids = Uuids::load(&store.db).expect("loaded");
+                store.uuids.limit = 20;
+            }
+            if dice.roll(20) > 0 {
+                continue;
+            }
+            let any = dice.roll(told.kept.len().max(1) as u64) as usize;
+            if let Some((key, at)) = told.kept.iter().nth(any) {
+                let known = store.recall(RoomNo(key.0), Uuid::from_bytes(key.1));
+                assert_eq!(known.expect("read").map(|known| known.at), Some(*at));
+                let again = store.write(&[said(*key, Place::MAX >> 1)]);
+                assert!(again.is_err_and(|e| is_taken(&e)), "round {round}");
+                store.release();
+            }
+            for key in &told.gone {
+                let known = store.recall(RoomNo(key.0), Uuid::from_bytes(key.1));
+                assert_eq!(known.expect("read"), None);
+                store.write(&[said(*key, Place::MAX >> 1)]).expect("free");
+                store.release();
+            }
+            ended += told.gone.len();
+        }
+        let in_table = "SELECT count(*) FROM uuids";
+        let count = |sql| store.db.query_row(sql, [], |row| row.get::<_, i64>(0));
+        let in_table = count(in_table).expect("a count") as usize;
+        assert!(in_table + store.uuids.fresh.len() >= told.kept.len());
+        assert!(in_table > 100 && ended > 100 && store.uuids.fresh.len() < 60);
+        let behind = count("SELECT sum(indexed) FROM rooms").expect("a sum");
+        assert!(told.last.iter().sum::<Place>() - (behind as Place) < 100);
+    }
+
+    #[test]
+    fn a_commit_that_fails_leaves_what_is_known_as_it_was() {
+        let mut store = store();
+        let key = |n: u8| (1, [n; 16]);
+        store.write(&[said(key(1), 1)]).expect("written");
+        store.commit().expect("committed");
+        store.write(&[said(key(2), 2)]).expect("written");
+        // As it does when a reading fails.
+        store.db.execute_batch("ROLLBACK").expect("taken back");
+        store.commit().expect_err("lost");
+        store.write(&[said(key(2), 2)]).expect("free again");
+        let taken = store.write(&[said(key(1), 3)]);
+        assert!(taken.is_err_and(|e| is_taken(&e)));
+    }
+}
