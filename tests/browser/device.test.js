@@ -103,6 +103,48 @@ promise('what one wrote outlives a reload, and being taken out of the room, and 
 	assert.equal(await unsent.inputValue(), 'a last word');
 });
 
+promise('a draft outlives a reload with what it answers, while that is there', async (world) => {
+	const anna = await world.teacher('Anna');
+	const ben = await world.pupil(anna, 'Ben');
+	const answers = async (text) => {
+		await ben.rows.filter({ hasText: text }).locator('[data-act=actions]').click();
+		await ben.press('Reply', ben.dialog);
+	};
+	const strip = ben.page.locator('.context');
+	await anna.says('What is two and two?');
+	await anna.says('And three and three?');
+	await ben.sees('And three');
+	await answers('What is two');
+	await ben.text.fill('Fo');
+	await ben.page.reload();
+	await strip.getByText('What is two and two?').waitFor();
+	await strip.getByText('Anna').waitFor();
+	assert.equal(await ben.text.inputValue(), 'Fo');
+	await ben.says('Four');
+	await anna.rows.filter({ hasText: 'Four' }).locator('.quote', { hasText: 'What is two' }).waitFor();
+	await ben.page.reload();
+	await ben.sees('Four');
+	assert.equal(await strip.textContent(), '');
+
+	// What lies beneath an edit is an answer, too.
+	await answers('And three');
+	await ben.text.fill('Six');
+	await ben.rows.filter({ hasText: 'Four' }).locator('[data-act=actions]').click();
+	await ben.press('Edit', ben.dialog);
+	await ben.page.reload();
+	await strip.getByText('And three and three?').waitFor();
+	assert.equal(await ben.text.inputValue(), 'Six');
+	await ben.page.goto('about:blank');
+	await anna.rows.filter({ has: anna.page.locator('.text', { hasText: 'And three' }) }).locator('[data-act=actions]').click();
+	await anna.press('Delete', anna.dialog);
+	await anna.press('OK', anna.dialog);
+	await anna.sees(/^1 deleted$/);
+	await ben.page.goto(anna.page.url());
+	await ben.sees(/^1 deleted$/);
+	await ben.until(() => !document.querySelector('.context').textContent);
+	assert.equal(await ben.text.inputValue(), 'Six');
+});
+
 promise('an edit that was not finished outlives a reload', async (world) => {
 	const anna = await world.teacher('Anna');
 	await anna.says('mine');
