@@ -50,7 +50,7 @@ export const input = (id, props) => h('input#' + id, { autocomplete: 'off', dir:
 export const field = (label, what) => h('label.field', t(label), what);
 export const line = (id, label, act, props) => form('.line', act, field(label, input(id, props)), h('button.main', t('yes')));
 
-// Dialogs, the uppermost first.
+// The uppermost first.
 const open = [];
 
 export function dialog(name, about, ...body) {

@@ -1,4 +1,4 @@
-// Words and times. `key|English|中文`; {0} is an argument.
+// Words, times. `key|English|中文`; {0} is an argument.
 
 import * as store from './store.js';
 

@@ -20,6 +20,8 @@ promise('the keyboard alone makes a room, writes, opens and closes dialogs, and 
 	};
 	await anna.page.goto(world.base + '/');
 	await anna.page.getByLabel('Name of the room').waitFor();
+	// Where the keyboard begins is no button: nothing is drawn around the whole screen.
+	assert.deepEqual(await anna.page.evaluate(() => [document.activeElement.localName, getComputedStyle(document.activeElement).outlineStyle]), ['main', 'none']);
 	await tabTo('Name of the room');
 	await keyboard.type('Physics');
 	await keyboard.press('Tab');
