@@ -46,7 +46,7 @@ export const form = (spec, act, ...children) => h('form' + spec, { onsubmit(e) {
 	e.preventDefault();
 	act(e.target.elements[0].value);
 } }, ...children);
-export const input = (id, props) => h('input#' + id, { autocomplete: 'off', dir: 'auto', required: true, ...props });
+export const input = (id, props) => h('input#' + id, { autocomplete: 'off', dir: 'auto', required: true, pattern: '.*\\S.*', ...props });
 export const field = (label, what) => h('label.field', t(label), what);
 export const line = (id, label, act, props) => form('.line', act, field(label, input(id, props)), h('button.main', t('yes')));
 

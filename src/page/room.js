@@ -37,7 +37,7 @@ export class Room {
 		this.clear();
 	}
 
-	/** Answers the frame's entry if that is new here. */
+	/** Answers the entry if it is new. */
 	take(frame) {
 		const { type, at, user, by, data: d } = frame;
 		const { uuid, seq, sender, name, sent, reply, modified } = d || frame;

@@ -326,6 +326,23 @@ promise('invitation and board lead to the address that others reach, after a rel
 	await teacher.page.getByText(link, { exact: true }).waitFor();
 });
 
+promise('blanks are no name: nobody is let in without one', async (world) => {
+	const anna = await world.person();
+	let asked = 0;
+	anna.page.on('request', (request) => { asked += request.url().endsWith('/room/create'); });
+	await anna.page.goto(world.base + '/');
+	const form = anna.page.locator('#make');
+	await form.getByLabel('Name of the room').fill('Physics');
+	const name = form.getByLabel('Your name');
+	await name.fill('   ');
+	await form.getByRole('button').click();
+	assert.equal(await name.evaluate((el) => el.matches(':invalid') && el === document.activeElement), true);
+	await name.fill(' Anna ');
+	await form.getByRole('button').click();
+	await anna.sees('⁨Anna⁩ joined');
+	assert.equal(asked, 1);
+});
+
 promise('a name that is taken comes with another that is free', async (world) => {
 	world.expect(/status of 40\d .*\/room\/join/);
 	const teacher = await world.teacher();
