@@ -129,7 +129,7 @@ export function chat(it) {
 		judge();
 	}
 
-	/** Whether and why this cannot be sent. */
+	/** Why this cannot be sent. */
 	function judge() {
 		const over = [...text.value].length - MAX_CHARS;
 		const silent = it.me.muted ? t('mutedYou', when(millis(it.me.muted))) : it.state.quiet && !it.me.owner && t('quiet');
@@ -161,7 +161,7 @@ export function chat(it) {
 		if (!calmly) text.focus();
 	}
 
-	/** An answer to `about`, or another text for it. */
+	/** An answer to `about`, or its new text. */
 	const write = (about, edit) => show(shown.edit || edit ? { text: edit ? about.text : '', about, edit, under: shown } : { ...shown, about });
 
 	async function find(value) {

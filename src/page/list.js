@@ -1,4 +1,4 @@
-// A long list: only what is near the view is in the document. A row whose `sig` changes is drawn anew.
+// A long list: only what is near the view is in the document. Another `sig` draws a row anew.
 
 import { controls, h } from './dom.js';
 

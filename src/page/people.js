@@ -134,8 +134,8 @@ export async function settings(it) {
 }
 
 async function download(it, format) {
-	const answer = await fetch(`/rooms/${it.id}/export?format=${format}`, { headers: headers() });
-	if (!answer.ok) return toast(answer.status);
+	const answer = await fetch(`/rooms/${it.id}/export?format=${format}`, { headers: headers() }).catch(() => 0);
+	if (!answer.ok) return toast(answer.status || t('silence'));
 	const href = URL.createObjectURL(await answer.blob());
 	h('a', { href, download: `${it.name}.${format}` }).click();
 	setTimeout(URL.revokeObjectURL, 60000, href);

@@ -399,6 +399,10 @@ promise('messages and attendance are downloaded in four formats', async (world) 
 		assert.ok(text.includes('for the record: 你好'), format);
 		if (format === 'json') JSON.parse(text);
 	}
+	world.expect(/WebSocket connection to .* failed/, /net::ERR_/);
+	await world.server.kill();
+	await teacher.press('html', box);
+	await teacher.page.getByRole('status').getByText('The server does not answer.').waitFor();
 });
 
 promise('a closed room is over for everyone, and says so', async (world) => {
