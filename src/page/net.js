@@ -85,7 +85,7 @@ function end() {
 	become('ended');
 }
 
-/** With full jitter: thirty phones do not come back at one moment. */
+/** With jitter: thirty phones do not come back at one moment. */
 function drop() {
 	stop();
 	const wait = 200 + Math.random() * Math.min(LONGEST_WAIT_MS, 1000 * 2 ** tries++);

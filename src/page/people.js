@@ -34,7 +34,7 @@ export async function where() {
 	view.changed();
 }
 
-/** As others reach it, who are not on localhost. */
+/** As others reach it, not on localhost. */
 function linkTo(it, key) {
 	const near = /^(localhost|127\.|\[::1)/.test(location.hostname) && server.addresses[0];
 	return `${near || location.origin}/#/room/${it.id}${key ? '?owner=' + key : ''}`;

@@ -14,7 +14,7 @@ export class Room {
 		this.clear();
 	}
 
-	/** The text beneath, then what an edit has changed; and what it answers. */
+	/** The text beneath, what an edit has changed, what it answers. */
 	keepDraft() {
 		const texts = [];
 		let reply;

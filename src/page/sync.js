@@ -17,7 +17,7 @@ function changed(it, entry) {
 }
 
 // Another tab's draft was sent, not this one's.
-addEventListener('storage', () => rooms.forEach((it) => store.get('draft.' + it.id) || it.keepDraft()));
+addEventListener('storage', () => rooms.forEach((it) => it.draft.text && !store.get('draft.' + it.id) && it.keepDraft()));
 
 export function room(id) {
 	if (!rooms.has(id)) rooms.set(id, new Room(id));

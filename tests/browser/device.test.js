@@ -145,6 +145,26 @@ promise('a draft outlives a reload with what it answers, while that is there', a
 	assert.equal(await ben.text.inputValue(), 'Six');
 });
 
+promise('an answer that is chosen in one tab, before a word of it, stays there, and does not stir up the other', async (world) => {
+	const anna = await world.teacher('Anna');
+	await anna.says('What is two and two?');
+	const ben = await world.pupil(anna, 'Ben');
+	const other = await world.tab(ben.page.context());
+	await other.page.goto(ben.page.url());
+	await other.sees('What is two');
+	for (const { page } of [ben, other]) await page.evaluate(() => { window.stirred = 0; addEventListener('storage', () => { window.stirred++; }); });
+	await other.rows.locator('[data-act=actions]').click();
+	await other.press('Reply', other.dialog);
+	for (const text of ['one', 'two', 'three']) {
+		await anna.says(text);
+		for (const who of [ben, other]) await who.sees(text);
+	}
+	// Each tab that has read something tells the other so.
+	for (const { page } of [ben, other]) assert.ok(await page.evaluate(() => window.stirred) < 20);
+	await other.page.reload();
+	await other.page.locator('.context').getByText('What is two and two?').waitFor();
+});
+
 promise('an edit that was not finished outlives a reload', async (world) => {
 	const anna = await world.teacher('Anna');
 	await anna.says('mine');
