@@ -98,6 +98,8 @@ pub enum Body {
     /// A message that was deleted: it keeps its place and its uuid.
     Tombstone {
         uuid: Uuid,
+        /// Who deleted it, where that is not its author.
+        by: Option<UserNo>,
     },
     /// A message said earlier has another text. The entry shows the newest, whichever edit it is.
     Edited {
@@ -125,6 +127,13 @@ pub struct Target {
     pub reply: Option<Place>,
     /// Of its first text.
     pub origin: Digest,
+}
+
+impl Target {
+    /// Who deleted it, where that is not its author.
+    pub fn deleted_by(&self, user: UserNo) -> Option<UserNo> {
+        (self.author != user).then_some(user)
+    }
 }
 
 impl Entry {

@@ -229,8 +229,30 @@ fn a_deletion_is_told_to_v_1_only_and_leaves_a_tombstone() {
     for ws in [&mut ada, &mut bob, &mut cids, &mut cids_phone] {
         ws.nothing_more();
     }
-    let tombstone = json!({"type":"deleted","room":room,"uuid":id,"seq":4,"at":4});
+    let tombstone =
+        json!({"type":"deleted","room":room,"uuid":id,"seq":4,"at":4,"by":house.ada.id});
     assert_eq!(house.history("?after=3")["data"], json!([tombstone, told]));
+}
+
+#[test]
+fn who_deleted_what_another_said_is_told_where_it_stood_also_after_a_restart() {
+    let mut house = House::on_disk();
+    let room = house.room();
+    let (mut ada, mut bob) = (house.ws(&house.ada), house.ws(&house.bob));
+    let (others, own) = (uuid(), uuid());
+    bob.say_as(&others, room, "one");
+    bob.say_as(&own, room, "two");
+    ada.hear(2);
+    done(delete(&mut ada, room, &others));
+    done(delete(&mut bob, room, &own));
+    let expected = json!([
+        {"type":"deleted","room":room,"uuid":others,"seq":4,"at":4,"by":house.ada.id},
+        {"type":"deleted","room":room,"uuid":own,"seq":5,"at":5},
+    ]);
+    // A page that ends before the deletions themselves.
+    assert_eq!(house.history("?after=3&limit=2")["data"], expected);
+    house.restart();
+    assert_eq!(house.history("?after=3&limit=2")["data"], expected);
 }
 
 #[test]

@@ -211,11 +211,11 @@ impl Table {
                         None
                     }
                     Body::Edited { ref of, ref text } => {
-                        self.recent.amend(entry.room, of, Some(text));
+                        self.recent.amend(entry.room, of, Some(text), entry.user);
                         None
                     }
                     Body::Deleted { ref of } => {
-                        self.recent.amend(entry.room, of, None);
+                        self.recent.amend(entry.room, of, None, entry.user);
                         None
                     }
                     Body::Notice { ref what, .. } => {

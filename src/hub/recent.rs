@@ -104,8 +104,8 @@ impl Recent {
         }
     }
 
-    /// A message said at `of.seq` has another text, or none: every entry that shows it follows.
-    pub fn amend(&mut self, room: RoomNo, of: &Target, text: Option<&Arc<str>>) {
+    /// `user` gave a message said at `of.seq` another text, or none: every entry that shows it follows.
+    pub fn amend(&mut self, room: RoomNo, of: &Target, text: Option<&Arc<str>>, user: UserNo) {
         let Some(tail) = self.rooms.get_mut(&room) else {
             return;
         };
@@ -116,7 +116,10 @@ impl Recent {
                     modified: true,
                     ..m.clone()
                 }),
-                (Body::Message(m), None) if entry.at == of.seq => Body::Tombstone { uuid: m.uuid },
+                (Body::Message(m), None) if entry.at == of.seq => Body::Tombstone {
+                    uuid: m.uuid,
+                    by: of.deleted_by(user),
+                },
                 (Body::Edited { of: same, .. }, Some(text)) if same.seq == of.seq => Body::Edited {
                     of: same.clone(),
                     text: text.clone(),

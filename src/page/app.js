@@ -22,18 +22,19 @@ function route() {
 	fill($('app'), screen.el);
 	screen.el.tabIndex = -1;
 	screen.el.focus();
-	if (inside) where();
-	if (inside && !it.loaded) load(it);
+	if (inside) {
+		where();
+		if (!it.loaded) load(it);
+	}
 	screen.opened?.();
 	view.title();
 }
 
 function entered(id) {
-	const hash = '#/room/' + id;
-	start();
 	// No key stays in the address bar.
-	if (location.hash === hash) route();
-	else location.replace(hash);
+	history.replaceState(null, '', '#/room/' + id);
+	start();
+	route();
 }
 
 view.changed = (it, entry) => {
@@ -48,8 +49,7 @@ view.changed = (it, entry) => {
 };
 
 view.title = () => {
-	let n = 0;
-	rooms.forEach((it) => { n += it.unread(); });
+	const n = [...rooms.values()].reduce((sum, it) => sum + it.unread(), 0);
 	document.title = (n ? `(${n}) ` : '') + (screen.it ? screen.it.name + ' · ' : '') + server.name;
 };
 
@@ -68,6 +68,7 @@ function sound() {
 }
 
 onhashchange = route;
+setInterval(() => screen.tick?.(), 500);
 onfocus = view.changed;
 // What was typed before a reload is sent.
 store.outbox().forEach((p) => room(p.room));

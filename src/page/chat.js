@@ -1,7 +1,7 @@
 // The room's screen: header, bar, messages, composer.
 
-import { button, closeAll, dialog, field, fill, follow, form, h, menu, renew, sign, submit, sure, toast } from './dom.js';
-import { bidi, clock, day, dayOf, lang, millis, refusal, setLang, t, when } from './i18n.js';
+import { button, closeAll, dialog, fill, follow, form, h, line, menu, renew, sign, sure, toast } from './dom.js';
+import { bidi, clock, day, dayOf, millis, refusal, switchLang, t, when } from './i18n.js';
 import { List } from './list.js';
 import { ask, call, hurry, net } from './net.js';
 import { avatar, hands, people, settings, share } from './people.js';
@@ -12,9 +12,10 @@ const MAX_CHARS = 4000;
 const GROUP_MS = 300000;
 const phone = matchMedia('(pointer: coarse)').matches;
 /** Without the sentence around it. */
-const ADDRESS = /(\bhttps?:\/\/(?:\([^\s()]*\)|[^\s<>"'`()、-」！-；？])*(?:\([^\s()]*\)|[^\s<>"'`()、-」！-；？.,;:!?*]))/i;
+const ADDRESS = /(\bhttps?:\/\/(?:[.,;:!?*]*(?:\([^\s()]*\)|[^\s<>"'`()、-」！-；？.,;:!?*]))+)/i;
 const linked = (text) => text.split(ADDRESS).map((part, i) => (i % 2 ? h('a', { href: part, dir: 'ltr', target: '_blank', rel: 'noreferrer' }, part) : part));
-const snippet = (text) => text.slice(0, 90).replace(/\s+/g, ' ') + (text.length > 90 ? '…' : '');
+const snippet = (text = '') => (text.length > 90 ? text.slice(0, 90) + '…' : text);
+const said = ({ name, text }) => [name && h('bdi', name), ' ', h('span', snippet(text) || t('noMore'))];
 
 const complain = (answer) => answer.code && !toast(refusal(answer));
 
@@ -23,10 +24,10 @@ function told(it, all) {
 	if (kind === 'deleted') return t(by ? 'deleted+' : kind, all.length, bidi(it.members.get(by)?.name || t('owner')));
 	const names = [...new Set(all.map((e) => bidi(e.user.name)))];
 	const who = names.slice(0, 3).join(', ') + (names.length > 3 ? ' +' + (names.length - 3) : '');
-	const { notice, to, target = {}, on, until, content } = frame;
+	const { notice, to, target = {}, on, until } = frame;
 	if (!notice) return t(kind, who);
 	const sense = on === false || until === null ? '-' : '+';
-	return t(notice + sense, who, bidi(to || target.name), until && when(millis(until))) || content;
+	return t(notice + sense, who, bidi(to || target.name), until && when(millis(until)));
 }
 
 export function chat(it) {
@@ -70,19 +71,18 @@ export function chat(it) {
 		const { text, reply, uuid, seq, failed, modified, sender, sent } = entry;
 		if (reply) quoted ||= quote(it, reply);
 		const state = seq ? 'sent' : failed ? 'failed' : 'sending';
-		const act = () => menu(entry.name, [
-			['reply', () => write(entry)],
-			own && ['edit', () => write(entry, true)],
-			(own || it.me.owner) && ['delete', () => sure(t('delete'), () => change(it, entry).then(complain)), true],
-		]);
 		return h('.row' + (own ? '.own' : '') + (first ? '.first' : ''), { 'data-uuid': uuid, 'data-state': own && state },
 			!own && h('.face', first && avatar(it.faces[sender])),
 			h('.bubble', h(first && !own ? 'bdi' : 'bdi.unseen', entry.name || it.me.name),
-				reply && h('button.quote', { onclick: () => jump(reply) }, quoted.name && h('bdi', quoted.name), ' ', h('span', snippet(quoted.text || '') || t('noMore'))),
-				h('.text', { dir: 'auto' }, linked(text), ' ', h('small', modified && t('edited') + ' ', h('time', clock(sent)), own && h('span', { role: 'img', 'aria-label': t(state) }, { sent: ' ✓', sending: ' ◌', failed: ' !' }[state]))),
-				failed && h('.failed', h('', `${t('failed')}: ${failed.msg}`), button('retry', () => say(it, entry)), ' ', button('delete', () => { it.settle(uuid); update(); }), ' ',
+				reply && h('button.quote', { onclick: () => jump(reply) }, ...said(quoted)),
+				h('.text', { dir: 'auto' }, linked(text), ' ', h('small', modified && t('edited') + ' ', clock(sent), own && h('span', { role: 'img', 'aria-label': t(state) }, { sent: ' ✓', sending: ' ◌', failed: ' !' }[state]))),
+				failed && h('.failed', h('', `${t('failed')}: ${t({ late: 'late', 4: 'gone', 5: failed.retryAfter ? 'muted' : 'quiet' }[failed.code]) || failed.msg}`), button('retry', () => say(it, entry)), ' ', button('delete', () => { it.settle(uuid); update(); }), ' ',
 					failures().length > 1 && button('retryAll', () => failures().forEach((p) => say(it, p))))),
-			seq && sign('actions', '⋯', act, t('more')));
+			seq && sign('actions', '⋯', () => menu(entry.name, [
+				['reply', () => write(entry)],
+				own && ['edit', () => write(entry, true)],
+				(own || it.me.owner) && ['delete', () => sure(t('delete'), () => change(it, entry).then(complain)), true],
+			]), t('more')));
 	}
 
 	const box = h('.list#messages', { role: 'log', 'aria-label': t('messages'), tabindex: 0 });
@@ -90,7 +90,7 @@ export function chat(it) {
 		if (box.scrollTop < 800) older(it);
 		attend();
 	});
-	const end = button('newest', () => list.toEnd(), '', 'end');
+	const end = button('newest', () => list.toEnd(), '', 'main.end');
 	const sees = () => list.stick && !it.missed && document.hasFocus();
 	function attend() {
 		if (sees() && it.read()) view.title();
@@ -116,7 +116,7 @@ export function chat(it) {
 		shown.text = text.value;
 		it.keepDraft();
 		grow();
-		if (!shown.edit) typing(it);
+		typing(it);
 	}, onkeydown(e) {
 		if (e.key !== 'Enter' || e.shiftKey || e.isComposing || phone) return;
 		e.preventDefault();
@@ -129,24 +129,24 @@ export function chat(it) {
 		judge();
 	}
 
-	/** Whether and why this cannot be sent. */
+	/** Why this cannot be sent. */
 	function judge() {
 		const over = [...text.value].length - MAX_CHARS;
 		const silent = it.me.muted ? t('mutedYou', when(millis(it.me.muted))) : it.state.quiet && !it.me.owner && t('quiet');
-		renew(why, silent || (over > 0 && t('tooLong', over)) || '', () => [why.sig]);
+		renew(why, silent || t(over > 0 && 'tooLong', over), () => [why.sig]);
 		text.readOnly = silent;
 		text.setAttribute('aria-disabled', Boolean(silent));
 	}
 
 	async function go() {
 		const draft = shown;
-		const said = draft.text.trim();
-		if (!said || why.textContent) return;
+		const words = draft.text.trim();
+		if (!words || why.textContent) return;
 		if (draft.edit) {
-			const answer = await change(it, it.byUuid.get(draft.about.uuid) || draft.about, said);
-			if (answer.code || draft.text.trim() !== said) return complain(answer);
+			const answer = await change(it, it.byUuid.get(draft.about.uuid) || draft.about, words);
+			if (answer.code || draft.text.trim() !== words) return complain(answer);
 		} else {
-			say(it, { text: said, reply: draft.about?.seq });
+			say(it, { text: words, reply: draft.about?.seq });
 			list.toEnd();
 		}
 		show(draft.under || { text: '' });
@@ -156,23 +156,22 @@ export function chat(it) {
 		const { about, edit, under } = it.draft = shown = draft;
 		text.value = draft.text;
 		it.keepDraft();
-		fill(context, about && [h('', h('b', edit ? t('edit') : t('reply') + ' ' + bidi(about.name)), ' ' + snippet(about.text)),
-			sign('cancel', '✕', () => show(edit ? under : { ...draft, about: null }), t('close'))]);
+		fill(context, about && [h('', h('b', t(edit ? 'edit' : 'reply')), ' ', ...said(about)), sign('cancel', '✕', () => show(edit ? under : { ...draft, about: null }), t('close'))]);
 		grow();
 		if (!calmly) text.focus();
 	}
 
-	/** An answer to `about`, or another text for it. */
+	/** An answer to `about`, or its new text. */
 	const write = (about, edit) => show(shown.edit || edit ? { text: edit ? about.text : '', about, edit, under: shown } : { ...shown, about });
 
-	async function find({ value }) {
+	async function find(value) {
 		const hits = [];
-		let page = {};
+		let page = { next: 1e15 };
 		do {
-			page = await call(`/rooms/${it.id}/search?q=${encodeURIComponent(value)}${page.next ? '&before=' + page.next : ''}`);
+			page = await call(`/rooms/${it.id}/search?q=${encodeURIComponent(value)}&before=${page.next}`);
 			hits.push(...(page.data || []));
 		} while (page.more && hits.length < 50);
-		if (page.code || !hits.length) return toast(page.code ? refusal(page) : t('nothing'));
+		if (!hits[0]) return complain(page) || toast(t('nothing'));
 		menu(value, hits.map(({ data: d }) => ['hit', () => { closeAll(); jump(d.seq); }, false, `${bidi(d.name)}, ${day(millis(d.sent))}: ${bidi(snippet(d.data.text))}`]));
 	}
 
@@ -184,17 +183,16 @@ export function chat(it) {
 	const seconds = h('span', { 'aria-hidden': true });
 	const now = button('retry', () => { it.lost = false; hurry(); });
 	const bar = h('.bar#bar', status, seconds, now);
-	const more = sign('more', '⋯', () => menu(it.name, [
+	const el = h('main.chat', h('header', h('a.sign', { href: '#/', 'aria-label': t('back') }, '‹'), title, hand, button('share', () => share(it)), sign('more', '⋯', () => menu(it.name, [
 		it.me.owner && ['settings', () => settings(it)],
-		['search', () => dialog('search', '', form('.line', find, field('query', 'search'), submit('→')))],
+		['search', () => dialog('search', '', line('query', 'search', find))],
 		['board', () => { location.hash += '/board'; }],
 		['sound', () => store.set('mute', !store.get('mute')), false, t('sound') + (store.get('mute') ? ' ✕' : ' ✓')],
-		['language', switchLang],
+		['language', () => { switchLang(); onhashchange(); }],
 		['leave', () => sure(t('leave') + t(store.known(it.id).key && 'keyStays'), () => leave(it).then((answer) => complain(answer) || (location.hash = '#/'))), true],
-	]));
-	const el = h('main.chat', h('header', h('a.sign', { href: '#/', 'aria-label': t('back') }, '‹'), title, hand, button('share', () => share(it)), more),
+	]))),
 		queue, h('.middle', box, bar, end),
-		h('.foot', writing, context, why, form('.line', go, text, h('button.main.send', { 'aria-label': t('send') }, '↑'))));
+		h('.foot', writing, context, why, form('.line', go, text, h('button.main.sign.send', { 'aria-label': t('send') }, '↑'))));
 
 	function tick() {
 		follow();
@@ -210,10 +208,10 @@ export function chat(it) {
 			calm = Date.now() + 2000;
 		}
 		bar.classList.toggle('calm', state === 'online' && Date.now() > calm);
-		const waits = state === 'waiting';
-		seconds.textContent = t(waits && 'seconds', Math.max(0, Math.ceil((net.retryAt - Date.now()) / 1000)));
-		now.hidden = !waits && state !== 'lost';
-		now.textContent = t(state === 'lost' ? 'close' : 'retry');
+		const act = { waiting: 'retry', lost: 'close' }[state];
+		seconds.textContent = t(act === 'retry' && 'seconds', Math.ceil((net.retryAt - Date.now()) / 1000));
+		now.hidden = !act;
+		now.textContent = t(act);
 		judge();
 	}
 
@@ -221,7 +219,7 @@ export function chat(it) {
 		fill(title, h('h1', it.name), h('small', it.state.locked && '🔒 ', t('here', ...it.count())));
 		hand.setAttribute('aria-pressed', it.hands.includes(it.me.id));
 		hands(it, queue);
-		if (!shown.edit && shown.about?.kind === 'deleted') show({ ...shown, about: null }, true);
+		if (!shown.edit && it.bySeq.get(shown.about?.seq)?.kind === 'deleted') show({ ...shown, about: null }, true);
 		if (it.loaded) {
 			if (!sees() && (it.missed || it.unread())) it.divider = it.unread() ? it.seen : null;
 			list.set(rows());
@@ -234,16 +232,9 @@ export function chat(it) {
 		attend();
 	}
 
-	const timer = setInterval(() => (el.isConnected ? tick() : clearInterval(timer)), 500);
-	return { el, update, opened() {
+	return { el, update, tick, opened() {
 		it.missed = true;
 		update();
 		show(it.draft, phone);
 	} };
-}
-
-export function switchLang() {
-	store.set('lang', lang() === 'en' ? 'zh' : 'en');
-	setLang();
-	dispatchEvent(new Event('hashchange'));
 }

@@ -23,18 +23,18 @@ export function fill(el, ...children) {
 	return el;
 }
 
+export const controls = (el) => [...el.querySelectorAll('a,button,input')];
+
 /** Fills `el` where `sig` is another; the focus keeps its place. */
 export function renew(el, sig, draw) {
-	const all = () => [...el.querySelectorAll('button,input')];
-	const focused = all().indexOf(document.activeElement);
 	if (el.sig === String(sig)) return;
+	const focused = controls(el).indexOf(document.activeElement);
 	el.sig = String(sig);
 	fill(el, ...draw());
-	if (focused >= 0) (all()[focused] || $('text')).focus();
+	if (focused >= 0) (controls(el)[focused] || $('text')).focus();
 }
 
 export const button = (act, onclick, label = t(act), kind = 'soft') => h('button.' + kind, { type: 'button', 'data-act': act, onclick }, label);
-export const submit = (label) => h('button.main', label);
 
 export function sign(act, mark, onclick, label = t(act)) {
 	const el = button(act, onclick, mark, 'sign');
@@ -44,12 +44,13 @@ export function sign(act, mark, onclick, label = t(act)) {
 
 export const form = (spec, act, ...children) => h('form' + spec, { onsubmit(e) {
 	e.preventDefault();
-	const [first] = e.target.elements;
-	if (first.value) act(first);
+	act(e.target.elements[0].value);
 } }, ...children);
-export const field = (id, label, props) => h('label.field', t(label), h('input#' + id, { autocomplete: 'off', dir: 'auto', ...props }));
+export const input = (id, props) => h('input#' + id, { autocomplete: 'off', dir: 'auto', required: true, pattern: '.*\\S.*', ...props });
+export const field = (label, what) => h('label.field', t(label), what);
+export const line = (id, label, act, props) => form('.line', act, field(label, input(id, props)), h('button.main', t('yes')));
 
-// Dialogs, the uppermost first.
+// The uppermost first.
 const open = [];
 
 export function dialog(name, about, ...body) {
@@ -78,17 +79,17 @@ addEventListener('keydown', (e) => {
 	if (!box || !step) return;
 	e.preventDefault();
 	if (step > 1) return box.close();
-	const inside = [...box.querySelectorAll('a,button,input')];
+	const inside = controls(box);
 	inside[(Math.max(inside.indexOf(document.activeElement), step > 0 ? -1 : 0) + step + inside.length) % inside.length].focus();
 });
 
 /** A dialog of things to do: `[act, action, danger, label]`. */
 export function menu(title, items) {
 	const box = dialog('menu', title, h('.menu', items.filter(Boolean).map(([act, action, danger, label = t(act)]) =>
-		button(act, () => { box.close(); action(); }, label, danger ? 'danger' : 'plain'))));
+		button(act, () => { box.close(); action?.(); }, label, danger ? 'danger' : 'plain'))));
 }
 
-export const sure = (question, action) => menu(question + '?', [['yes', action, true], ['close', () => {}]]);
+export const sure = (question, action) => menu(question + '?', [['yes', action, true], ['close']]);
 
 let hide;
 export function toast(text) {

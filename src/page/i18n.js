@@ -1,4 +1,4 @@
-// Words and times. `key|English|中文`; {0} is an argument.
+// Words, times. `key|English|中文`; {0} is an argument.
 
 import * as store from './store.js';
 
@@ -48,8 +48,8 @@ deleted+|{1} deleted {0}|{1} 删除了 {0} 条
 tooLong|{0} characters too many|超出 {0} 个字符
 typing|{0} writing …|{0} 正在输入…
 here|{0} of {1} here|{0}/{1} 在线
-online1|here|在线
-offline1|away|离开
+in|here|在线
+out|away|离开
 owner|owner|房主
 muted|muted|已禁言
 search|Search|搜索
@@ -104,24 +104,26 @@ owner-|{1} is no longer an owner|{1} 不再是房主
 wiped+|{0} deleted all messages of {1}|{0} 删除了 {1} 的全部消息
 link+|{0} made the owner link anew|{0} 更换了房主链接
 silence|The server does not answer.|服务器没有响应。`.split('\n')) {
-	const [key, ...both] = line.split('|');
-	WORDS[key] = both;
+	const [key, en, zh] = line.split('|');
+	WORDS[key] = { en, zh };
 }
 
-let at;
-export const lang = () => ['en', 'zh'][at];
-const locale = () => (at ? 'zh-CN' : /^en/.test(navigator.language) ? navigator.language : 'en-GB');
-
-export const t = (key, ...args) => (WORDS[key]?.[at] || '').replace(/\{(\d)\}/g, (_, i) => args[i]);
+const page = document.documentElement;
+export const lang = () => page.lang.slice(0, 2);
+export const t = (key, ...args) => (WORDS[key]?.[lang()] || '').replace(/\{(\d)\}/g, (_, i) => args[i]);
 
 export const refusal = ({ msg, message = msg }) => message || t('silence');
 
-export function setLang() {
+function setLang() {
 	const wanted = [store.get('lang'), ...navigator.languages].find((code) => /^(en|zh)/i.test(code));
-	at = +/^zh/i.test(wanted);
-	document.documentElement.lang = at ? 'zh-CN' : 'en';
+	page.lang = /^zh/i.test(wanted) ? 'zh-CN' : /^en/.test(navigator.language) ? navigator.language : 'en-GB';
 }
 setLang();
+
+export function switchLang() {
+	store.set('lang', lang() === 'en' ? 'zh' : 'en');
+	setLang();
+}
 
 /** A name in a sentence keeps its direction. */
 export const bidi = (name) => `\u2068${name}\u2069`;
@@ -129,9 +131,9 @@ export const bidi = (name) => `\u2068${name}\u2069`;
 /** Not all browsers read nanoseconds. */
 export const millis = (sent) => Date.parse((sent || '').replace(/(\.\d{3})\d+/, '$1')) || 0;
 
-const show = (ms, options) => new Date(ms).toLocaleString(locale(), options);
+const show = (ms, options) => new Date(ms).toLocaleString(page.lang, options);
 export const clock = (ms) => show(ms, { timeStyle: 'short' });
-export const when = (ms) => (ms - Date.now() < 72e6 ? clock(ms) : show(ms, { dateStyle: 'medium', timeStyle: 'short' }));
+export const when = (ms) => show(ms, { timeStyle: 'short', dateStyle: dayOf(ms) === dayOf(Date.now()) ? undefined : 'medium' });
 export const dayOf = (ms) => new Date(ms).setHours(0, 0, 0, 0);
 
 export function day(ms) {

@@ -1,6 +1,6 @@
-// A long list: only what is near the view is in the document. A row whose `sig` changes is drawn anew.
+// A long list: only what is near the view is in the document. Another `sig` draws a row anew.
 
-import { h } from './dom.js';
+import { controls, h } from './dom.js';
 
 const MARGIN_PX = 900;
 const END_PX = 48;
@@ -63,7 +63,7 @@ export class List {
 			news = false;
 			for (const [key, { el }] of this.drawn) {
 				const is = el.getBoundingClientRect().height;
-				news = news || Math.abs(height(key) - is) > 0.5;
+				news ||= Math.abs(height(key) - is) > 0.5;
 				this.heights.set(key, is);
 			}
 		}
@@ -84,11 +84,10 @@ export class List {
 			const { sig, el } = this.drawn.get(row.key) || {};
 			const now = sig === row.sig ? el : this.draw(row);
 			if (now !== el) {
-				// The last is the menu.
-				const controls = (of) => [...of.querySelectorAll('a,button')].reverse();
-				const focused = el ? controls(el).indexOf(document.activeElement) : -1;
+				// From the end: the last is the menu.
+				const focused = el?.contains(document.activeElement) && controls(el).indexOf(document.activeElement) - controls(el).length;
 				el?.replaceWith(now);
-				if (focused >= 0) (controls(now)[focused] || this.box).focus({ preventScroll: true });
+				if (focused) (controls(now).slice(focused)[0] || this.box).focus({ preventScroll: true });
 				this.heights.delete(row.key);
 			}
 			if (last.nextSibling !== now) last.after(now);

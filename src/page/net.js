@@ -17,10 +17,12 @@ const asked = new Map();
 
 export const headers = () => ({ 'Accept-Language': lang(), ...(store.me().token && { Authorization: 'Bearer ' + store.me().token }) });
 
-/** `status` 0: nobody answered. */
+/** `status` 0: nobody answered. In the cache one call would wait for another. */
 export async function call(path, body) {
+	const late = new AbortController();
+	setTimeout(() => late.abort(), ANSWER_MS);
 	try {
-		const answer = await fetch(path, { method: body && 'POST', headers: headers(), body: JSON.stringify(body) });
+		const answer = await fetch(path, { method: body && 'POST', headers: headers(), body: JSON.stringify(body), cache: 'no-store', signal: late.signal });
 		return { ...await answer.json(), status: answer.status };
 	} catch {
 		return { status: 0, code: -1 };
@@ -67,7 +69,7 @@ function greeted(frame) {
 function stop() {
 	clearTimeout(retry);
 	if (socket) {
-		socket.onopen = socket.onmessage = socket.onclose = null;
+		socket.onmessage = socket.onclose = null;
 		socket.close();
 	}
 	socket = null;
@@ -83,7 +85,7 @@ function end() {
 	become('ended');
 }
 
-/** With full jitter: thirty phones do not come back at one moment. */
+/** With jitter: thirty phones do not come back at one moment. */
 function drop() {
 	stop();
 	const wait = 200 + Math.random() * Math.min(LONGEST_WAIT_MS, 1000 * 2 ** tries++);
@@ -112,11 +114,8 @@ export function send(frame) {
 }
 
 /** Its answer; code -1: there was none. */
-export function ask(it, type, fields) {
-	return new Promise((settle) => {
-		const none = () => settle({ code: -1 });
-		if (!send({ type, id: ++ids, room: it.id, ...fields })) return none();
-		asked.set(ids, settle);
-		setTimeout(none, ANSWER_MS);
-	});
-}
+export const ask = (it, type, fields) => new Promise((settle) => {
+	const sent = send({ type, id: ++ids, room: it.id, ...fields });
+	if (sent) asked.set(ids, settle);
+	setTimeout(settle, sent && ANSWER_MS, { code: -1 });
+});

@@ -1,22 +1,21 @@
 // Who is here, the invitation, and what an owner can do.
 
-import { button, copyable, dialog, field, fill, form, h, menu, renew, sign, submit, sure, toast } from './dom.js';
+import { button, copyable, dialog, fill, h, line, menu, renew, sign, sure, toast } from './dom.js';
 import { bidi, millis, refusal, t } from './i18n.js';
 import { ask, call, headers, net } from './net.js';
 import * as store from './store.js';
 import { view } from './sync.js';
 
-/** Cat, bear and rabbit: their left ear. */
+/** Left ears: cat, bear, rabbit. */
 const EARS = ['M9 27 11 7l13 10z', 'M5 16a7 7 0 1 1 15 0 7 7 0 1 1-15 0z', 'M13 24C6 4 14-1 18 4s4 12 4 18z'];
-const both = (half) => half + `<g transform="matrix(-1 0 0 1 48 0)">${half}</g>`;
 const dot = (cx, cy, fill) => `<circle cx="${cx}" cy="${cy}" r="2.3" fill="${fill}"/>`;
 
 export function avatar(index = 0) {
 	const [fur, light, dark] = ['55%,63%', '60%,88%', '45%,16%'].map((c) => `hsl(${index * 47},${c})`);
 	const box = h('');
-	box.innerHTML = `<svg viewBox="0 0 48 48" class="avatar" aria-hidden="true"><path d="M0 0h48v48H0z" fill="${light}"/>
-		${both(`<path d="${EARS[index % 3]}" fill="${fur}"/>`)}<ellipse cx="24" cy="31" rx="16" ry="14" fill="${fur}"/>
-		${both(dot(17.5, 28, dark) + dot(13, 34, '#ef7d86'))}
+	const half = `<path d="${EARS[index % 3]}"/>` + dot(17.5, 28, dark) + dot(13, 34, '#ef7d86');
+	box.innerHTML = `<svg viewBox="0 0 48 48" class="avatar" aria-hidden="true" fill="${fur}"><path d="M0 0h48v48H0z" fill="${light}"/>
+		<ellipse cx="24" cy="31" rx="16" ry="14"/>${half}<g transform="matrix(-1 0 0 1 48 0)">${half}</g>
 		<path d="M23 32h2M20 35.5q2 2 4 0q2 2 4 0" fill="none" stroke="${dark}" stroke-width="1.8" stroke-linecap="round"/></svg>`;
 	return box.firstChild;
 }
@@ -35,7 +34,7 @@ export async function where() {
 	view.changed();
 }
 
-/** As others reach it, who are not on localhost. */
+/** As others reach it, not on localhost. */
 function linkTo(it, key) {
 	const near = /^(localhost|127\.|\[::1)/.test(location.hostname) && server.addresses[0];
 	return `${near || location.origin}/#/room/${it.id}${key ? '?owner=' + key : ''}`;
@@ -63,7 +62,7 @@ export function board(it) {
 
 export function people(it) {
 	const rank = (m) => (m.owner ? 0 : m.online ? 1 : 2) + m.name;
-	const is = (m) => [m.owner && t('owner'), t(m.online ? 'online1' : 'offline1'), millis(m.muted) > Date.now() && t('muted')].filter(Boolean).join(' · ');
+	const is = (m) => [m.owner && t('owner'), t(m.online ? 'in' : 'out'), millis(m.muted) > Date.now() && t('muted')].filter(Boolean).join(' · ');
 	const list = h('ul.people');
 	const box = dialog('people', it.name, list);
 	box.live = () => {
@@ -76,22 +75,17 @@ export function people(it) {
 
 function member(it, m) {
 	const pupil = !m.owner;
-	const item = (when, label, act, fields, grave) => {
-		const go = () => command(it, act, { user: m.id, ...fields });
-		return when && [label, grave ? () => sure(t(label) + ': ' + bidi(m.name), go) : go, grave];
-	};
+	const name = bidi(m.name);
+	const mute = (minutes) => command(it, 'mute', { user: m.id, minutes });
+	const grave = (label, act, fields) => [label, () => sure(t(label) + ': ' + name, () => command(it, act, { user: m.id, ...fields })), true];
 	menu(m.name, [
-		pupil && ['mute', () => mute(it, m)], item(m.muted, 'unmute', 'mute', { minutes: 0 }),
-		item(true, pupil ? 'appoint' : 'dismiss', 'appoint', { on: pupil }, true),
-		item(pupil, 'kick', 'kick', {}, true), item(pupil, 'keepOut', 'kick', { keepOut: true }, true), item(true, 'wipe', 'wipe', {}, true),
+		pupil && ['mute', () => {
+			const box = dialog('mute', t('mute') + ' ' + name, line('minutes', 'minutes', (value) => { mute(+value); box.close(); }, { type: 'number', min: 1, max: 10080, value: 5 }));
+		}],
+		m.muted && ['unmute', () => mute(0)],
+		grave(pupil ? 'appoint' : 'dismiss', 'appoint', { on: pupil }),
+		pupil && grave('kick', 'kick'), pupil && grave('keepOut', 'kick', { keepOut: true }), grave('wipe', 'wipe'),
 	]);
-}
-
-function mute(it, m) {
-	const box = dialog('mute', t('mute') + ' ' + bidi(m.name), form('.line', ({ value }) => {
-		command(it, 'mute', { user: m.id, minutes: +value });
-		box.close();
-	}, field('minutes', 'minutes', { type: 'number', min: 1, max: 10080, value: 5 }), submit(t('yes'))));
 }
 
 export function hands(it, el) {
@@ -114,20 +108,17 @@ export async function settings(it) {
 		return state;
 	}
 
-	const entry = (act, label, name) => form('.line', ({ value }) => command(it, act, { [name]: value }), field(act, label), submit(t('yes')));
 	const toggle = (act, is) => h('label.line', t(act), h('input#' + act, { type: 'checkbox', role: 'switch', checked: it.state[is], async onchange({ target }) {
 		if (!await command(it, act, { on: target.checked })) target.checked = !target.checked;
 	} }));
-	const anew = async () => store.remember(it.id, { key: (await command(it, 'link')).ownerKey || key() });
 
 	const state = await look();
 	if (state.code) return toast(refusal(state));
-	const rename = entry('rename', 'roomName', 'name');
+	const rename = line('rename', 'roomName', (name) => command(it, 'rename', { name }));
 	const body = h('');
-	const box = dialog('settings', '', rename, entry('password', 'newPassword', 'password'), body);
+	const box = dialog('settings', '', rename, line('password', 'newPassword', (password) => command(it, 'password', { password })), body);
 	box.live = () => {
-		const owner = key();
-		const link = owner && linkTo(it, owner);
+		const link = key() && linkTo(it, key());
 		if (!it.me.owner) return box.close();
 		// The link may be another.
 		if (told !== it.told) look();
@@ -137,14 +128,14 @@ export async function settings(it) {
 			...keptOut.map(({ user, name }) => button('allow', () => command(it, 'allow', { user }), t('allow', bidi(name)))),
 			h('p', t('export'), ['html', 'txt', 'csv', 'json'].flatMap((f) => [' ', button(f, () => download(it, f), f)])),
 			h('p', t('ownerHint')), link && (bare ? [qr(link), copyable('ownerHint', link)] : button('bare', () => { bare = true; box.live(); })),
-			button('anew', () => sure(t('anew'), anew)), button('closeRoom', () => sure(t('closeRoom'), () => command(it, 'close')), t('closeRoom'), 'danger')]);
+			button('anew', () => sure(t('anew'), async () => store.remember(it.id, { key: (await command(it, 'link')).ownerKey || key() }))), button('closeRoom', () => sure(t('closeRoom'), () => command(it, 'close')), t('closeRoom'), 'danger')]);
 	};
 	box.live();
 }
 
 async function download(it, format) {
-	const answer = await fetch(`/rooms/${it.id}/export?format=${format}`, { headers: headers() });
-	if (!answer.ok) return toast(answer.status);
+	const answer = await fetch(`/rooms/${it.id}/export?format=${format}`, { headers: headers() }).catch(() => 0);
+	if (!answer.ok) return toast(answer.status || t('silence'));
 	const href = URL.createObjectURL(await answer.blob());
 	h('a', { href, download: `${it.name}.${format}` }).click();
 	setTimeout(URL.revokeObjectURL, 60000, href);

@@ -8,21 +8,26 @@ export class Room {
 		/** member: 'yes', 'no', or why no more: 'kicked', 'closed', 'gone'. '': not known yet. */
 		Object.assign(this, { id, name: store.known(id).name || t('room', id), member: '', members: new Map(), state: {}, hands: [], faces: {}, typing: new Map() });
 		/** {text, about, edit, under: what waits beneath} */
-		this.draft = { text: store.get('draft.' + id) || '' };
+		this.draft = { text: store.get('draft.' + id) || '', about: store.get('reply.' + id) };
 		/** Own messages not known to be stored: {uuid, text, reply, sent, by, failed}. */
 		this.pending = store.outbox().filter((p) => p.room === id);
 		this.clear();
 	}
 
-	/** The text beneath, then what an edit has changed. */
+	/** The text beneath, what an edit has changed, what it answers. */
 	keepDraft() {
-		const texts = (d) => (d ? [...texts(d.under), d.edit && d.text === d.about.text ? '' : d.text] : []);
-		store.set('draft.' + this.id, texts(this.draft).filter(Boolean).join('\n\n') || null);
+		const texts = [];
+		let reply;
+		for (let d = this.draft; d; d = d.under) {
+			if (!d.edit || d.text !== d.about.text) texts.unshift(d.text);
+			if (!d.edit) reply ||= d.about;
+		}
+		store.set('draft.' + this.id, texts.filter(Boolean).join('\n\n'));
+		store.set('reply.' + this.id, reply);
 	}
 
-	/** `entries`: by `seq`, without a gap from `low` on; `late`: changes of what is just being loaded;
-	 * `cursor`: the greatest `at` of a frame, never of an answer; at `goal` we are caught up, and what was
-	 * `missed` can be read; `quotes`: {name, text} of what is not loaded, by `seq`. */
+	/** `entries`: by `seq`, without a gap from `low` on; `late`: changes of what is being loaded; `cursor`: the
+	 * greatest `at` of a frame; at `goal` all is there that was `missed`; `quotes`: {name, text} of what is not loaded. */
 	clear() {
 		Object.assign(this, { entries: [], bySeq: new Map(), byUuid: new Map(), quotes: new Map(), late: [], cursor: 0, goal: 0, low: 0, loaded: false, missed: true, more: true, gone: false, divider: null, seen: store.get('seen.' + this.id) });
 	}
@@ -32,7 +37,7 @@ export class Room {
 		this.clear();
 	}
 
-	/** Answers the frame's entry if that is new here. */
+	/** Answers the entry if it is new. */
 	take(frame) {
 		const { type, at, user, by, data: d } = frame;
 		const { uuid, seq, sender, name, sent, reply, modified } = d || frame;
@@ -41,8 +46,8 @@ export class Room {
 		const known = this.byUuid.get(uuid) || this.bySeq.get(seq);
 		const [kind, text] = d ? ['message', d.data.text] : ['deleted', ''];
 		this.settle(uuid);
-		if (known) return (known.kind === 'message' || !d) && !Object.assign(known, { kind, text, modified, by });
-		if (seq === at) return this.add({ kind, uuid, seq, sender, name, text, sent: millis(sent), reply, modified });
+		if (known) return (known.kind === 'message' || !d) && !Object.assign(known, { kind, text, modified, by: by || known.by });
+		if (seq === at) return this.add({ kind, uuid, seq, sender, name, text, sent: millis(sent), reply, modified, by });
 		// What is on its way may be as it was.
 		this.quotes.delete(seq);
 		if (this.loading) this.late.push(frame);
@@ -53,7 +58,7 @@ export class Room {
 		while (i && this.entries[i - 1].seq > entry.seq) i--;
 		this.entries.splice(i, 0, entry);
 		this.bySeq.set(entry.seq, entry);
-		this.meet(entry.user);
+		if (entry.user) this.meet(entry.user);
 		this.byUuid.set(entry.uuid, entry);
 		return entry;
 	}
@@ -74,7 +79,7 @@ export class Room {
 		else if (notice) this.state[notice] = on;
 	}
 
-	meet({ id, avatar } = {}) {
+	meet({ id, avatar }) {
 		this.faces[id] = avatar;
 	}
 
@@ -129,6 +134,6 @@ export class Room {
 
 	stored({ uuid, seq, sent }) {
 		const item = this.settle(uuid);
-		if (item && !this.byUuid.has(uuid)) this.add({ ...item, kind: 'message', seq, sender: this.me.id, name: this.me.name, sent: millis(sent) });
+		if (item && !this.byUuid.has(uuid)) this.add({ ...item, by: undefined, kind: 'message', seq, sender: this.me.id, name: this.me.name, sent: millis(sent) });
 	}
 }

@@ -16,7 +16,7 @@ export function get(key) {
 export function set(key, value) {
 	const name = 'parlor.' + key;
 	try {
-		if (value === null) delete disk[name];
+		if (!value) delete disk[name];
 		else disk[name] = JSON.stringify(value);
 	} catch {
 		disk = { ...disk, [name]: JSON.stringify(value) };
@@ -43,6 +43,7 @@ export function remember(id, fields) {
 export function forget(id, left) {
 	set('rooms', rooms().filter((room) => room.id !== id || (left && room.key)));
 	set('seen.' + id, null);
+	set('reply.' + id, null);
 }
 
 /** Plain http has no `crypto.randomUUID`. */

@@ -11,10 +11,13 @@ const TYPING_MS = 5000;
 export const rooms = new Map();
 /** `changed(room, entry just said)`, `title()`: set by app. */
 export const view = {};
-const changed = (it, entry) => view.changed(it, entry);
+function changed(it, entry) {
+	pump();
+	view.changed(it, entry);
+}
 
 // Another tab's draft was sent, not this one's.
-addEventListener('storage', () => rooms.forEach((it) => store.get('draft.' + it.id) || it.keepDraft()));
+addEventListener('storage', () => rooms.forEach((it) => it.draft.text && !store.get('draft.' + it.id) && it.keepDraft()));
 
 export function room(id) {
 	if (!rooms.has(id)) rooms.set(id, new Room(id));
@@ -23,7 +26,6 @@ export function room(id) {
 
 net.changed = () => {
 	if (net.state !== 'online') flying = null;
-	pump();
 	changed();
 };
 
@@ -119,7 +121,7 @@ let flying, pause;
 function pump() {
 	if (flying || pause) return;
 	for (const it of rooms.values()) {
-		it.pending.filter((p) => p.by !== store.by()).forEach((p) => { p.failed ||= { msg: t('late') }; });
+		it.pending.filter((p) => p.by !== store.by()).forEach((p) => { p.failed ||= { code: 'late' }; });
 		const item = it.member === 'yes' && it.pending.find((p) => !p.failed);
 		if (!item) continue;
 		const { uuid, text, reply } = item;
@@ -138,18 +140,16 @@ function answered(frame) {
 	else if (frame.code === 7 || frame.code === 9) pause = setTimeout(() => { pause = 0; pump(); }, 1000 * (frame.retryAfter || 1));
 	else it.keep(Object.assign(item, { failed: frame }));
 	changed(it);
-	pump();
 }
 
 export function say(it, item) {
 	it.say(item);
 	changed(it);
-	pump();
 }
 
 export async function change(it, entry, text) {
 	const { uuid } = entry;
-	const answer = await (text ? ask(it, 'edit', { uuid, data: { type: 'Text', text } }) : ask(it, 'delete', { uuid }));
+	const answer = await ask(it, text ? 'edit' : 'delete', { uuid, data: { type: 'Text', text } });
 	if (!answer.code) Object.assign(entry, text ? { text, modified: true } : { kind: 'deleted', text: '' });
 	changed(it);
 	return answer;
@@ -163,7 +163,7 @@ export function typing(it) {
 }
 
 export async function enter(path, body) {
-	const answer = await call(path, body);
+	const answer = await call('/room/' + path, body);
 	if (answer.status === 401 && store.me().token) {
 		store.set('me', null);
 		return enter(path, body);

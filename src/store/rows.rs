@@ -48,6 +48,13 @@ struct TargetBody {
     origin: Digest,
 }
 
+/// Of a deleted message: `{}` where its author did it, or before it was kept who did.
+#[derive(Serialize, Deserialize)]
+struct TombstoneBody {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    by: Option<i64>,
+}
+
 #[derive(Serialize, Deserialize)]
 struct NoticeBody {
     avatar: u8,
@@ -79,7 +86,7 @@ pub(super) fn kind_body_target(entry: &Body) -> rusqlite::Result<(i64, String, O
         Body::Message(m) => (KIND_MESSAGE, (message_body(&m.text, m.reply)?, None)),
         Body::Joined { avatar } => (KIND_JOINED, (json(&NoticeBody { avatar: *avatar })?, None)),
         Body::Left { avatar } => (KIND_LEFT, (json(&NoticeBody { avatar: *avatar })?, None)),
-        Body::Tombstone { .. } => (KIND_TOMBSTONE, ("{}".into(), None)),
+        Body::Tombstone { by, .. } => (KIND_TOMBSTONE, (tombstone_body(*by)?, None)),
         Body::Edited { of, .. } => (KIND_EDITED, target(of)?),
         Body::Deleted { of } => (KIND_DELETED, target(of)?),
         Body::Notice { avatar, what } => {
@@ -87,6 +94,12 @@ pub(super) fn kind_body_target(entry: &Body) -> rusqlite::Result<(i64, String, O
         }
     };
     Ok((kind, body, target))
+}
+
+pub(super) fn tombstone_body(by: Option<UserNo>) -> rusqlite::Result<String> {
+    json(&TombstoneBody {
+        by: by.map(|user| user.0),
+    })
 }
 
 pub(super) fn message_body(text: &str, reply: Option<Place>) -> rusqlite::Result<String> {
@@ -136,7 +149,10 @@ pub(super) fn entry_of(row: &Row) -> rusqlite::Result<Entry> {
             avatar: body::<NoticeBody>(text)?.avatar,
         },
         KIND_NOTICE => body::<NoticeRow>(text)?.body(),
-        KIND_TOMBSTONE => Body::Tombstone { uuid: uuid()? },
+        KIND_TOMBSTONE => Body::Tombstone {
+            uuid: uuid()?,
+            by: body::<TombstoneBody>(text)?.by.map(UserNo),
+        },
         // The newest text, wherever it was given; none if the message is deleted or pruned.
         KIND_EDITED if row.get::<_, Option<i64>>(11)? == Some(KIND_MESSAGE) => Body::Edited {
             of: target()?,

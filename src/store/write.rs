@@ -254,10 +254,13 @@ impl Store {
                 self.run(sql, params![e.room.0, of.seq as i64, body, of.origin])?;
             }
             Body::Deleted { of } => {
-                let sql = "UPDATE entries SET kind = ?3, body = '{}', origin = ?4
+                let (kind, body) = (
+                    rows::KIND_TOMBSTONE,
+                    rows::tombstone_body(of.deleted_by(e.user))?,
+                );
+                let sql = "UPDATE entries SET kind = ?3, body = ?4, origin = ?5
                            WHERE room = ?1 AND at = ?2";
-                let tombstone = rows::KIND_TOMBSTONE;
-                self.run(sql, params![e.room.0, of.seq as i64, tombstone, of.origin])?;
+                self.run(sql, params![e.room.0, of.seq as i64, kind, body, of.origin])?;
             }
             Body::Joined { .. } => {
                 self.run(

@@ -446,7 +446,7 @@ fn entry_out(entry: &Entry, lang: Lang) -> EntryOut<'_> {
         Body::Message(m) => ("message", m.uuid, entry.at, Some(m.modified), m.reply),
         Body::Edited { of, .. } => ("edited", of.uuid, of.seq, Some(true), of.reply),
         Body::Deleted { of } => ("deleted", of.uuid, of.seq, None, None),
-        Body::Tombstone { uuid } => ("deleted", *uuid, entry.at, None, None),
+        Body::Tombstone { uuid, .. } => ("deleted", *uuid, entry.at, None, None),
     };
     EntryOut {
         user_id: Some(entry.user_id.simple().to_string()),

@@ -138,7 +138,10 @@ pub fn deletes(at: Place) -> Entry {
 
 /// What is left where it was said.
 pub fn tombstone(at: Place) -> Entry {
-    let body = Body::Tombstone { uuid: id(MESSAGE) };
+    let body = Body::Tombstone {
+        uuid: id(MESSAGE),
+        by: None,
+    };
     Entry {
         body,
         ..says(at, "")

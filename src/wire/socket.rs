@@ -563,11 +563,8 @@ pub fn frame(entry: &Entry, lang: Lang) -> String {
             };
             recv(entry, &message, (of.author, of.seq, of.said))
         }
-        Body::Tombstone { uuid } => deleted(entry, *uuid, entry.at, None),
-        Body::Deleted { of } => {
-            let other = (of.author != entry.user).then_some(entry.user.0);
-            deleted(entry, of.uuid, of.seq, other)
-        }
+        Body::Tombstone { uuid, by } => deleted(entry, *uuid, entry.at, *by),
+        Body::Deleted { of } => deleted(entry, of.uuid, of.seq, of.deleted_by(entry.user)),
         Body::Joined { avatar } => notice("joined", entry, *avatar),
         Body::Left { avatar } => notice("left", entry, *avatar),
         Body::Notice { avatar, what } => notices::frame(entry, *avatar, what, lang),
@@ -622,7 +619,7 @@ fn recv(entry: &Entry, message: &Message, said: (UserNo, Place, Nanos)) -> Strin
 }
 
 /// `by` is who deleted it, where that is not its author.
-fn deleted(entry: &Entry, uuid: Uuid, seq: Place, by: Option<i64>) -> String {
+fn deleted(entry: &Entry, uuid: Uuid, seq: Place, by: Option<UserNo>) -> String {
     #[derive(Serialize)]
     struct Deleted<'a> {
         r#type: &'a str,
@@ -639,7 +636,7 @@ fn deleted(entry: &Entry, uuid: Uuid, seq: Place, by: Option<i64>) -> String {
         uuid,
         seq,
         at: entry.at,
-        by,
+        by: by.map(|user| user.0),
     })
 }
 

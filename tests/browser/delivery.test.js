@@ -162,21 +162,120 @@ promise('several messages that were refused are retried by one button, in their 
 	assert.equal(await ben.log.getByRole('button', { name: /^Retry/ }).count(), 0);
 });
 
-for (const [locale, sentence] of [['en-GB', 'not sent: The room is quiet: only its owners may write now.'], ['zh-CN', '未发送: 安静模式：现在只有房主可以发言']]) {
-	promise(`what the server says of a refusal is what one reads (${locale})`, async (world) => {
-		world.expect(...UNREACHABLE);
-		const anna = await world.teacher('Anna');
-		const ben = await world.pupil(anna, 'Ben', { base: world.lineBase, locale });
+promise('why a message was refused is said in the language of the page, also after that is switched', async (world) => {
+	world.expect(...UNREACHABLE);
+	const anna = await world.teacher('Anna');
+	const ben = await world.pupil(anna, 'Ben', { base: world.lineBase });
+	const [{ token }, { id: user }] = await Promise.all([anna, ben].map((who) => who.page.evaluate(() => JSON.parse(localStorage['parlor.me']))));
+	const refused = async (text, fields) => {
 		world.line.become('cut');
 		await ben.barIs('waiting');
-		await ben.types('too late');
-		const { token } = await anna.page.evaluate(() => JSON.parse(localStorage['parlor.me']));
-		await world.api(`/rooms/${anna.room()}/owner`, { act: 'quiet', on: true }, token);
+		await ben.types(text);
+		await world.api(`/rooms/${anna.room()}/owner`, fields, token);
 		world.line.become('open');
 		await ben.bar.getByRole('button').click();
-		await ben.log.getByText(sentence).waitFor();
-	});
-}
+	};
+	await refused('too loud', { act: 'quiet', on: true });
+	await ben.log.getByText('not sent: Quiet: only owners write').waitFor();
+	await ben.choose('中文');
+	await ben.log.getByText('未发送: 安静：仅房主可发言').waitFor();
+	await ben.page.reload();
+	await ben.log.getByText('未发送: 安静：仅房主可发言').waitFor();
+	await ben.page.locator('header [data-act=more]').click();
+	await ben.press('English', ben.dialog);
+	await ben.log.getByText('not sent: Quiet: only owners write').waitFor();
+	await world.api(`/rooms/${anna.room()}/owner`, { act: 'quiet', on: false }, token);
+	await ben.until(() => !document.querySelector('#text').readOnly);
+	await refused('too late', { act: 'mute', user, minutes: 5 });
+	await ben.log.getByText('not sent: muted').waitFor();
+});
+
+promise('who presses Join sees at once that it is under way, and gets in when the server answers at last', async (world) => {
+	world.expect(...UNREACHABLE);
+	const anna = await world.teacher('Anna');
+	const ben = await world.person();
+	await ben.page.clock.install();
+	const status = ben.page.getByRole('status');
+	const alert = ben.page.getByRole('alert');
+	/** What is asked for gets no answer, until it is let through. */
+	const hang = async (path) => {
+		let asked = 0, through = false;
+		await ben.page.route('**' + path, (route) => { asked++; if (through) route.continue(); });
+		return { asked: () => eventually(`${path} is asked for`, () => asked), open: () => { through = true; return asked; } };
+	};
+	const where = await hang('/where');
+	const join = await hang('/room/join');
+	// The door is there without what only the server knows.
+	await ben.page.goto(`${world.base}/#/room/${anna.room()}`);
+	await status.getByText('Connecting …').waitFor();
+	await where.asked();
+	await ben.page.clock.fastForward(9000);
+	await ben.page.getByLabel('Your name').fill('Ben');
+	await ben.page.locator('#join').getByRole('button').click();
+	await status.getByText('Connecting …').waitFor();
+	await join.asked();
+	await ben.page.clock.fastForward(9000);
+	await alert.getByText('The server does not answer.').waitFor();
+	await status.getByText('Connecting …').waitFor();
+	await ben.isAccessible('a door at which nobody answers');
+	const before = join.open();
+	where.open();
+	await ben.page.clock.fastForward(3000);
+	await ben.text.waitFor();
+	assert.ok(before > 0);
+	await ben.says('in at last');
+	await anna.sees('in at last');
+	assert.equal(await anna.log.getByText('⁨Ben⁩ joined').count(), 1, 'once');
+});
+
+promise('a refusal is said also to who types on meanwhile, and takes nothing of what was typed', async (world) => {
+	world.expect(/status of 403 .*\/room\/join/);
+	const anna = await world.teacher('Anna');
+	const { token } = await anna.page.evaluate(() => JSON.parse(localStorage['parlor.me']));
+	await world.api(`/rooms/${anna.room()}/owner`, { act: 'password', password: 'open sesame' }, token);
+	const ben = await world.person();
+	let answer;
+	await ben.page.route('**/room/join', (route) => { answer ??= () => route.continue(); });
+	await ben.page.goto(`${world.base}/#/room/${anna.room()}`);
+	await ben.page.getByLabel('Your name').fill('Ben');
+	await ben.page.locator('#join').getByRole('button').click();
+	await eventually('it is asked', () => answer);
+	await ben.page.getByLabel('Your name').fill('Benno');
+	await answer();
+	await ben.page.getByRole('alert').getByText(/password/).waitFor();
+	assert.equal(await ben.page.getByLabel('Your name').inputValue(), 'Benno');
+});
+
+promise('what was pressed while the server was away is done when it is back, unless one types something else', async (world) => {
+	world.expect(...UNREACHABLE);
+	const anna = await world.person();
+	await anna.page.clock.install();
+	await anna.page.goto(world.base + '/');
+	let asked = 0;
+	anna.page.on('request', (request) => { asked += request.url().endsWith('/room/create'); });
+	const form = anna.page.locator('#make');
+	const press = async () => {
+		await form.getByRole('button').click();
+		await anna.page.getByRole('alert').getByText('The server does not answer.').waitFor();
+	};
+	await form.getByLabel('Name of the room').fill('Physics');
+	await form.getByLabel('Your name').fill('Ana');
+	await world.server.kill();
+	await press();
+	await form.getByLabel('Your name').fill('Anna');
+	await anna.until(() => !document.querySelector('main [role=status]').textContent);
+	const before = asked;
+	await anna.page.clock.fastForward(10_000);
+	await world.server.start();
+	await anna.page.evaluate(() => fetch('/where').then((answer) => answer.text()));
+	assert.equal(asked, before, 'what is being changed is not asked for');
+
+	await world.server.kill();
+	await press();
+	await world.server.start();
+	await anna.sees('⁨Anna⁩ joined');
+	await anna.says('here');
+});
 
 /** Where the divider stands in the list, and the first message below it; null where there is none in view. */
 const divided = (who) => who.page.evaluate(() => {

@@ -103,6 +103,68 @@ promise('what one wrote outlives a reload, and being taken out of the room, and 
 	assert.equal(await unsent.inputValue(), 'a last word');
 });
 
+promise('a draft outlives a reload with what it answers, while that is there', async (world) => {
+	const anna = await world.teacher('Anna');
+	const ben = await world.pupil(anna, 'Ben');
+	const answers = async (text) => {
+		await ben.rows.filter({ hasText: text }).locator('[data-act=actions]').click();
+		await ben.press('Reply', ben.dialog);
+	};
+	const strip = ben.page.locator('.context');
+	await anna.says('What is two and two?');
+	await anna.says('And three and three?');
+	await ben.sees('And three');
+	await answers('What is two');
+	await ben.text.fill('Fo');
+	await ben.page.reload();
+	await strip.getByText('What is two and two?').waitFor();
+	await strip.getByText('Anna').waitFor();
+	assert.equal(await ben.text.inputValue(), 'Fo');
+	await ben.says('Four');
+	await anna.rows.filter({ hasText: 'Four' }).locator('.quote', { hasText: 'What is two' }).waitFor();
+	await ben.page.reload();
+	await ben.sees('Four');
+	assert.equal(await strip.textContent(), '');
+
+	// What lies beneath an edit is an answer, too.
+	await answers('And three');
+	await ben.text.fill('Six');
+	await ben.rows.filter({ hasText: 'Four' }).locator('[data-act=actions]').click();
+	await ben.press('Edit', ben.dialog);
+	await ben.page.reload();
+	await strip.getByText('And three and three?').waitFor();
+	assert.equal(await ben.text.inputValue(), 'Six');
+	await ben.page.goto('about:blank');
+	await anna.rows.filter({ has: anna.page.locator('.text', { hasText: 'And three' }) }).locator('[data-act=actions]').click();
+	await anna.press('Delete', anna.dialog);
+	await anna.press('OK', anna.dialog);
+	await anna.sees(/^1 deleted$/);
+	await ben.page.goto(anna.page.url());
+	await ben.sees(/^1 deleted$/);
+	await ben.until(() => !document.querySelector('.context').textContent);
+	assert.equal(await ben.text.inputValue(), 'Six');
+});
+
+promise('an answer that is chosen in one tab, before a word of it, stays there, and does not stir up the other', async (world) => {
+	const anna = await world.teacher('Anna');
+	await anna.says('What is two and two?');
+	const ben = await world.pupil(anna, 'Ben');
+	const other = await world.tab(ben.page.context());
+	await other.page.goto(ben.page.url());
+	await other.sees('What is two');
+	for (const { page } of [ben, other]) await page.evaluate(() => { window.stirred = 0; addEventListener('storage', () => { window.stirred++; }); });
+	await other.rows.locator('[data-act=actions]').click();
+	await other.press('Reply', other.dialog);
+	for (const text of ['one', 'two', 'three']) {
+		await anna.says(text);
+		for (const who of [ben, other]) await who.sees(text);
+	}
+	// Each tab that has read something tells the other so.
+	for (const { page } of [ben, other]) assert.ok(await page.evaluate(() => window.stirred) < 20);
+	await other.page.reload();
+	await other.page.locator('.context').getByText('What is two and two?').waitFor();
+});
+
 promise('an edit that was not finished outlives a reload', async (world) => {
 	const anna = await world.teacher('Anna');
 	await anna.says('mine');

@@ -20,6 +20,8 @@ promise('the keyboard alone makes a room, writes, opens and closes dialogs, and 
 	};
 	await anna.page.goto(world.base + '/');
 	await anna.page.getByLabel('Name of the room').waitFor();
+	// Where the keyboard begins is no button: nothing is drawn around the whole screen.
+	assert.deepEqual(await anna.page.evaluate(() => [document.activeElement.localName, getComputedStyle(document.activeElement).outlineStyle]), ['main', 'none']);
 	await tabTo('Name of the room');
 	await keyboard.type('Physics');
 	await keyboard.press('Tab');
@@ -224,6 +226,37 @@ promise('English and Chinese are chosen by the browser, and switched', async (wo
 	await ben.page.getByLabel('Name of the room').waitFor();
 });
 
+promise('switching the language on the first screen keeps all that was typed there, and the focus', async (world) => {
+	const anna = await world.person();
+	await anna.page.goto(world.base + '/');
+	const typed = { room: '7', name: 'Ben', password: 'open sesame', 'room-name': 'Physics', 'my-name': 'Anna', 'room-password': '' };
+	for (const [id, value] of Object.entries(typed)) await anna.page.locator('#' + id).fill(value);
+	const values = () => anna.page.evaluate(() => Object.fromEntries([...document.querySelectorAll('input')].map(({ id, value }) => [id, value])));
+	const focused = () => anna.page.evaluate(() => document.activeElement.dataset.act);
+	await anna.page.locator('[data-act=language]').press('Enter');
+	await anna.page.getByLabel('房间名称').waitFor();
+	assert.deepEqual(await values(), typed);
+	assert.equal(await focused(), 'language');
+	await anna.page.locator('[data-act=language]').press('Enter');
+	await anna.page.getByLabel('Name of the room').waitFor();
+	await anna.press('Make a room', anna.page.locator('#make'));
+	await anna.sees('⁨Anna⁩ joined');
+
+	// The same at the door, with what was refused there.
+	world.expect(/status of 403 .*\/room\/join/);
+	const { token } = await anna.page.evaluate(() => JSON.parse(localStorage['parlor.me']));
+	await world.api(`/rooms/${anna.room()}/owner`, { act: 'password', password: 'open sesame' }, token);
+	const ben = await world.person();
+	await ben.knock(`${world.base}/#/room/${anna.room()}`, 'Ben');
+	await ben.page.getByRole('alert').getByText(/password/).waitFor();
+	await ben.page.getByLabel('Password').fill('open sesame');
+	await ben.page.locator('[data-act=language]').click();
+	assert.equal(await ben.page.getByLabel('密码').inputValue(), 'open sesame');
+	assert.equal(await ben.page.getByLabel('你的名字').inputValue(), 'Ben');
+	await ben.page.getByLabel('密码').press('Enter');
+	await ben.text.waitFor();
+});
+
 promise('the board shows the way in and the newest messages, as large as a wall needs', async (world) => {
 	const [teacher, ben] = await busy(world);
 	await teacher.choose('Board for the wall');
@@ -291,6 +324,23 @@ promise('invitation and board lead to the address that others reach, after a rel
 	await teacher.page.reload();
 	await teacher.page.getByRole('img', { name: 'QR ' + link, exact: true }).waitFor();
 	await teacher.page.getByText(link, { exact: true }).waitFor();
+});
+
+promise('blanks are no name: nobody is let in without one', async (world) => {
+	const anna = await world.person();
+	let asked = 0;
+	anna.page.on('request', (request) => { asked += request.url().endsWith('/room/create'); });
+	await anna.page.goto(world.base + '/');
+	const form = anna.page.locator('#make');
+	await form.getByLabel('Name of the room').fill('Physics');
+	const name = form.getByLabel('Your name');
+	await name.fill('   ');
+	await form.getByRole('button').click();
+	assert.equal(await name.evaluate((el) => el.matches(':invalid') && el === document.activeElement), true);
+	await name.fill(' Anna ');
+	await form.getByRole('button').click();
+	await anna.sees('⁨Anna⁩ joined');
+	assert.equal(asked, 1);
 });
 
 promise('a name that is taken comes with another that is free', async (world) => {

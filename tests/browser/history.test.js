@@ -134,6 +134,29 @@ promise('the quotation of what is far above says who said what, and leads there'
 	await ben.page.getByRole('button', { name: '↓ 450 new' }).click();
 });
 
+promise('who deleted a message is said also where that stands far above', [...NO_LIMITS, '--durability', 'fast'], async (world) => {
+	const teacher = await world.teacher();
+	await teacher.says('the teacher\'s own');
+	const ben = await world.pupil(teacher, 'Ben');
+	await ben.says('a bad word');
+	await teacher.sees('a bad word');
+	await world.crowd(teacher, 400, (i) => `hay ${i}.`);
+	const change = (who, last) => who.page.evaluate(async (last) => {
+		const { change, room } = await import('/page/sync.js');
+		const it = room(Number(location.hash.match(/\d+/)[0]));
+		await change(it, it.entries.filter((e) => e.text === last)[0]);
+	}, last);
+	await change(teacher, 'a bad word');
+	await change(teacher, 'the teacher\'s own');
+	await ben.page.reload();
+	await ben.sees('hay 399.');
+	await ben.page.evaluate(() => { window.up = setInterval(() => { document.querySelector('#messages').scrollTop = 0; }, 10); });
+	await ben.log.getByText('begins here.').waitFor();
+	await ben.page.evaluate(() => clearInterval(window.up));
+	await ben.sees('⁨Ms Okafor⁩ deleted 1');
+	await ben.log.getByText(/^1 deleted$/).waitFor();
+});
+
 promise('search finds an old message, and leads to it', [...NO_LIMITS, '--durability', 'fast'], async (world) => {
 	const teacher = await world.teacher();
 	await world.crowd(teacher, 1000, (i) => (i === 17 ? 'the Needle in it' : `hay ${i}`));

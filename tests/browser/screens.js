@@ -21,9 +21,13 @@ const LESSON = [
 	['Ms Okafor', 'Well explained, Ben 👍'],
 ];
 
+/** Where it is nine in the morning now: no lesson is at night. */
+const east = (9 - new Date().getUTCHours() + 36) % 24 - 12;
+const timezoneId = `Etc/GMT${east > 0 ? '-' : '+'}${Math.abs(east)}`;
+
 async function room(world) {
-	const teacher = await world.teacher('Ms Okafor', 'Physics 7b');
-	const ben = await world.pupil(teacher, 'Ben', PHONE);
+	const teacher = await world.teacher('Ms Okafor', 'Physics 7b', { timezoneId });
+	const ben = await world.pupil(teacher, 'Ben', { ...PHONE, timezoneId });
 	const others = Object.fromEntries(await Promise.all(PUPILS.filter((name) => name !== 'Ben').map(async (name) => [name, await world.api('/room/join', { roomId: teacher.room(), userName: name })])));
 	for (const [name, text, about] of LESSON) {
 		const who = { 'Ms Okafor': teacher, Ben: ben }[name];
@@ -65,11 +69,11 @@ try {
 	await shoot('laptop-dark', teacher, 'dark');
 	const guest = await world.person(PHONE);
 	await guest.page.goto(world.base + '/');
-	await guest.page.locator('#make').waitFor();
+	await guest.page.waitForFunction(() => document.querySelector('#make') && document.querySelector('.home img').naturalWidth);
 	await shoot('first', guest, 'light', 'css');
 	await teacher.page.emulateMedia({ colorScheme: 'light' });
 	await teacher.page.goto(`${world.base}/#/room/${ben.room()}/board`);
-	await teacher.page.setViewportSize({ width: 1120, height: 630 });
+	await teacher.page.setViewportSize({ width: 1120, height: 612 });
 	await teacher.page.waitForFunction(() => document.querySelector('.board img')?.naturalWidth && document.querySelector('.big'));
 	await shoot('board', teacher, 'light');
 } catch (why) {

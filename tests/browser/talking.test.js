@@ -140,6 +140,37 @@ promise('one can answer with a quotation, edit and delete what is one\'s own, an
 	assert.deepEqual(await ben.dialog.locator('.menu button').allTextContents(), ['Reply']);
 });
 
+promise('what one answers stands in its own direction, beside who said it', async (world) => {
+	const anna = await world.teacher('דנה');
+	const ben = await world.pupil(anna, 'Ben', PHONE);
+	await anna.says('שלום world');
+	await ben.says('مرحبا');
+	await ben.sees('שלום');
+	await act(ben, 'שלום', 'Reply');
+	/** Where each of these words of the strip begins, from the left. */
+	const places = (...words) => ben.page.locator('.context').evaluate((el, words) => words.map((word) => {
+		const walker = document.createTreeWalker(el, NodeFilter.SHOW_TEXT);
+		for (let node; (node = walker.nextNode());) {
+			const from = node.data.indexOf(word);
+			if (from < 0) continue;
+			const range = document.createRange();
+			range.setStart(node, from);
+			range.setEnd(node, from + word.length);
+			return Math.round(range.getBoundingClientRect().left);
+		}
+		return null;
+	}), words);
+	const inOrder = async (...words) => {
+		const is = await places(...words);
+		assert.deepEqual(is, [...is].sort((a, b) => a - b), `${words} from left to right: ${is}`);
+	};
+	await inOrder('Reply', 'דנה', 'world', 'שלום');
+	await ben.page.locator('[data-act=cancel]').click();
+	await act(ben, 'مرحبا', 'Edit');
+	await inOrder('Edit', 'Ben', 'مرحبا');
+	await ben.fits('an answer from right to left');
+});
+
 promise('hostile texts stay text and keep to their place', async (world) => {
 	const anna = await world.teacher('Anna');
 	const ben = await world.pupil(anna, '<b>Ben</b>', PHONE);

@@ -130,6 +130,20 @@ promise('the teacher mutes for a time, deletes any message, and all of one perso
 	await ben.says('sorry');
 });
 
+promise('a mute that ends tomorrow says so, however soon that is', async (world) => {
+	const teacher = await world.teacher();
+	// Where it is six in the evening now.
+	const east = (18 - new Date().getUTCHours() + 36) % 24 - 12;
+	const ben = await world.pupil(teacher, 'Ben', { ...PHONE, timezoneId: `Etc/GMT${east > 0 ? '-' : '+'}${Math.abs(east)}` });
+	const { token } = await teacher.page.evaluate(() => JSON.parse(localStorage['parlor.me']));
+	const { id: user } = await ben.page.evaluate(() => JSON.parse(localStorage['parlor.me']));
+	const until = ben.page.getByRole('status');
+	for (const [minutes, said] of [[60, /^You are muted until \d\d:\d\d$/], [600, /^You are muted until \d+ \S+ \d{4}, \d\d:\d\d$/]]) {
+		await world.api(`/rooms/${teacher.room()}/owner`, { act: 'mute', user, minutes }, token);
+		await until.getByText(said).waitFor();
+	}
+});
+
 promise('a mute is judged by the server, however wrong the clock of the phone is', async (world) => {
 	const [teacher, ben] = await classroom(world, 'Ben');
 	for (const hours of [-48, 96]) {
@@ -385,6 +399,10 @@ promise('messages and attendance are downloaded in four formats', async (world) 
 		assert.ok(text.includes('for the record: 你好'), format);
 		if (format === 'json') JSON.parse(text);
 	}
+	world.expect(/WebSocket connection to .* failed/, /net::ERR_/);
+	await world.server.kill();
+	await teacher.press('html', box);
+	await teacher.page.getByRole('status').getByText('The server does not answer.').waitFor();
 });
 
 promise('a closed room is over for everyone, and says so', async (world) => {

@@ -50,7 +50,7 @@ pub fn line(entry: &Entry, lang: Lang) -> Option<Line<'_>> {
             let text = Some(Cow::from(&*m.text));
             ("message", text, Some(m.uuid), m.reply, m.modified)
         }
-        Body::Tombstone { uuid } => ("deleted", None, Some(*uuid), None, false),
+        Body::Tombstone { uuid, .. } => ("deleted", None, Some(*uuid), None, false),
         Body::Joined { .. } => ("joined", notice(), None, None, false),
         Body::Left { .. } => ("left", notice(), None, None, false),
         Body::Notice { .. } => ("notice", notice(), None, None, false),

@@ -78,7 +78,7 @@ fn all() -> Vec<Entry> {
     vec![
         entry(1, "Ada", Body::Joined { avatar: 3 }),
         message(2, "Ada", "hello"),
-        entry(3, "Ada", Body::Tombstone { uuid }),
+        entry(3, "Ada", Body::Tombstone { uuid, by: None }),
         entry(
             4,
             "Ada",
