@@ -304,7 +304,7 @@ mod tests {
                 };
                 store.write(&[pruned]).expect("written");
                 let stays = |key: &Key, at: Place| key.0 != room || at > floor;
-                told.gone = told.kept.iter().map(|(key, _)| *key).collect();
+                told.gone = told.kept.keys().copied().collect();
                 told.kept.retain(|key, at| stays(key, *at));
                 told.gone.retain(|key| !told.kept.contains_key(key));
             }
