@@ -310,15 +310,21 @@ mod tests {
             }
             match dice.roll(8) {
                 0 => {
+                    // As far as a commit that fails.
+                    store.uuids.bring(&store.db).expect("brought");
                     store.release();
                     told = before;
                 }
                 _ => store.commit().expect("committed"),
             }
-            if dice.roll(50) == 0 {
+            if dice.roll(5) == 0 {
                 // As after a start.
                 store.uuids = Uuids::load(&store.db).expect("loaded");
                 store.uuids.limit = 20;
+                for (key, at) in &told.kept {
+                    let known = store.recall(RoomNo(key.0), Uuid::from_bytes(key.1));
+                    assert_eq!(known.expect("read").map(|known| known.at), Some(*at));
+                }
             }
             if dice.roll(20) > 0 {
                 continue;

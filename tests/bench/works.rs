@@ -255,7 +255,7 @@ impl Gust {
 }
 
 fn storm() -> Row {
-    const TURNS: usize = 5;
+    const TURNS: usize = 9;
     let seed = Seed::new("storm", &[STORM_MEMBERS; STORM_ROOMS], 0);
     let parlor = Parlor::start(&seed, &[]);
     let mut storm = Storm::begin(&parlor, &seed);
