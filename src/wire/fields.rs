@@ -3,44 +3,50 @@
 
 use std::borrow::Cow;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 use uuid::Uuid;
 
+use super::node::{Member, Node};
 use crate::model::{MAX_PASSWORD_CHARS, Refusal, RoomNo, RoomRef, Want};
 
-pub struct Fields<'a>(Cow<'a, Map<String, Value>>);
+pub struct Fields<'a>(Cow<'a, [Member<'a>]>);
 
-impl Fields<'_> {
+impl<'t> Fields<'t> {
     /// A body or frame: one JSON object.
-    pub fn parse(text: &[u8]) -> Result<Fields<'static>, Refusal> {
+    pub fn parse(text: &'t [u8]) -> Result<Fields<'t>, Refusal> {
         match serde_json::from_slice(text) {
-            Ok(Value::Object(map)) => Ok(Fields(Cow::Owned(map))),
+            Ok(Node::Object(members)) => Ok(Fields(Cow::Owned(members))),
             Ok(_) => Err(Refusal::Malformed("not a JSON object".into())),
             Err(e) => Err(Refusal::Malformed(format!("not a JSON object: {e}"))),
         }
     }
 
     /// A field of an object inside is named by its path, `message.content`; the key ends it.
-    fn get(&self, field: &str) -> Option<&Value> {
+    fn get(&self, field: &str) -> Option<&Node<'t>> {
         let key = field.rsplit('.').next().unwrap_or(field);
-        self.0.get(key).filter(|v| !v.is_null())
+        self.find(key).filter(|v| !matches!(v, Node::Null))
+    }
+
+    fn find(&self, key: &str) -> Option<&Node<'t>> {
+        let mut later_first = self.0.iter().rev();
+        later_first.find_map(|(name, node)| (name.0 == key).then_some(node))
     }
 
     /// Whether it was sent, `null` or not.
     pub fn has(&self, field: &str) -> bool {
-        self.0.contains_key(field)
+        self.find(field).is_some()
     }
 
     /// As it was sent, for an echo.
     pub fn raw(&self, field: &str) -> Option<Value> {
-        self.get(field).cloned()
+        self.get(field).map(Node::to_value)
     }
 
     fn read<'a, T>(
         &'a self,
         field: &'static str,
         want: Want,
-        read: impl FnOnce(&'a Value) -> Option<T>,
+        read: impl FnOnce(&'a Node<'t>) -> Option<T>,
     ) -> Result<Option<T>, Refusal> {
         match self.get(field) {
             None => Ok(None),
@@ -51,15 +57,15 @@ impl Fields<'_> {
     }
 
     pub fn text(&self, field: &'static str) -> Result<Option<&str>, Refusal> {
-        self.read(field, Want::Text, Value::as_str)
+        self.read(field, Want::Text, Node::as_str)
     }
 
     pub fn flag(&self, field: &'static str) -> Result<Option<bool>, Refusal> {
-        self.read(field, Want::Flag, Value::as_bool)
+        self.read(field, Want::Flag, Node::as_bool)
     }
 
     pub fn number(&self, field: &'static str) -> Result<Option<u64>, Refusal> {
-        self.read(field, Want::Number, Value::as_u64)
+        self.read(field, Want::Number, Node::as_u64)
     }
 
     /// A whole number of a range; `want` names it.
@@ -79,8 +85,8 @@ impl Fields<'_> {
     /// A room by its id or its number.
     pub fn room(&self, field: &'static str) -> Result<RoomRef, Refusal> {
         let want = Want::Room;
-        let read = |v: &Value| match v {
-            Value::String(text) => room_ref(text),
+        let read = |v: &Node| match v {
+            Node::Text(text) => room_ref(text),
             _ => v.as_i64().map(|no| RoomRef::No(RoomNo(no))),
         };
         self.read(field, want, read)?
@@ -97,16 +103,16 @@ impl Fields<'_> {
 
     /// All fields, as numbers under numbers; `field` names this object.
     pub fn numbers(&self, field: &'static str) -> Result<Vec<(i64, u64)>, Refusal> {
-        let pair = |(key, value): (&String, &Value)| Some((key.parse().ok()?, value.as_u64()?));
+        let pair = |(name, value): &Member| Some((name.0.parse().ok()?, value.as_u64()?));
         let pairs: Option<Vec<_>> = self.0.iter().map(pair).collect();
         need(pairs, field, Want::Places)
     }
 
     pub fn object(&self, field: &'static str) -> Result<Fields<'_>, Refusal> {
         let want = Want::Object;
-        let found = self.read(field, want, Value::as_object)?;
+        let found = self.read(field, want, Node::as_object)?;
         found
-            .map(|map| Fields(Cow::Borrowed(map)))
+            .map(|members| Fields(Cow::Borrowed(members)))
             .ok_or(Refusal::BadField { field, want })
     }
 }
@@ -128,7 +134,7 @@ pub fn room_ref(text: &str) -> Option<RoomRef> {
 mod tests {
     use super::*;
 
-    fn fields(json: &str) -> Fields<'static> {
+    fn fields(json: &str) -> Fields<'_> {
         Fields::parse(json.as_bytes()).unwrap_or_else(|_| panic!("{json} is an object"))
     }
 
@@ -145,6 +151,14 @@ mod tests {
         assert_eq!(named(f.uuid("request").unwrap_err()), "request");
         assert_eq!(named(f.object("message").err().unwrap()), "message");
         assert_eq!(named(f.room("roomId").unwrap_err()), "roomId");
+    }
+
+    #[test]
+    fn of_two_of_one_name_the_later_counts() {
+        let f = fields(r#"{"roomName":"a","roomName":"b","x":{"y":1,"y":null}}"#);
+        assert_eq!(f.text("roomName"), Ok(Some("b")));
+        let inside = f.object("x").expect("an object");
+        assert_eq!(inside.number("x.y"), Ok(None));
     }
 
     #[test]
