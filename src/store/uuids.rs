@@ -2,7 +2,8 @@
 //!
 //! Uuids are all over an index of them: each message more would be a page more in the log. So those of
 //! the newest messages are kept in memory, and brought into their table some with each commit and in the
-//! table's order, where many share a page. A start reads them from the entries again. Knows nothing of
+//! table's order, where many share a page. A stop brings them all; a start after a crash reads them from
+//! the entries. Knows nothing of
 //! what messages say.
 
 use std::collections::BTreeMap;
@@ -15,7 +16,7 @@ use super::{Store, rows};
 use crate::model::*;
 
 /// Uuids kept in memory, near enough (2 MB): the more there are, the more of them share a page, and
-/// the longer takes a start (some 30 ms).
+/// the longer takes a start after a crash (some 30 ms).
 const FRESH: usize = 32_768;
 
 /// A room and a uuid, in the table's order.
@@ -51,15 +52,29 @@ struct Hand {
 }
 
 impl Uuids {
+    /// What cannot be read, of a damaged file, is said and left out: the rest goes on.
     pub fn load(db: &Connection) -> rusqlite::Result<Uuids> {
-        let sql = "SELECT e.room, e.uuid, e.at FROM rooms r
-                   CROSS JOIN entries e ON e.room = r.no AND e.at > r.indexed
-                   WHERE r.ended IS NULL AND e.uuid IS NOT NULL";
-        let mut fresh = BTreeMap::new();
+        let (mut rooms, mut fresh) = (vec![], BTreeMap::new());
+        let sql = "SELECT no, indexed FROM rooms WHERE ended IS NULL";
         super::each(db, sql, |row| {
-            fresh.insert((row.get(0)?, row.get(1)?), row.get::<_, i64>(2)? as Place);
+            rooms.push((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?));
             Ok(())
         })?;
+        let sql = "SELECT uuid, at FROM entries WHERE room = ?1 AND at > ?2 AND uuid IS NOT NULL";
+        let mut select = db.prepare(sql)?;
+        for (room, indexed) in rooms {
+            let found = select.query_map([room, indexed], |row| {
+                let key = (room, row.get(0)?);
+                fresh.insert(key, row.get::<_, i64>(1)? as Place);
+                Ok(())
+            });
+            if let Err(e) = found.and_then(|mut rows| rows.try_for_each(|row| row)) {
+                log::error!(
+                    "cannot read the database: {e}; of messages in room {room} that are sent again it is not \
+                     known that they were sent before"
+                );
+            }
+        }
         Ok(Uuids {
             limit: FRESH,
             fresh,
@@ -108,11 +123,22 @@ impl Uuids {
 
     /// Brings what is too many into the table: no more than twice what came with this transaction, so
     /// that no commit takes much longer than another.
-    pub fn bring(&mut self, db: &Connection) -> rusqlite::Result<()> {
+    pub fn bring_some(&mut self, db: &Connection) -> rusqlite::Result<()> {
         let too_many = self.fresh.len().saturating_sub(self.limit);
+        self.bring(db, too_many.min(2 * self.undo.len()))
+    }
+
+    /// Brings all into the table: the next start has nothing to read.
+    pub fn bring_all(&mut self, db: &Connection) -> rusqlite::Result<()> {
+        self.hand = None;
+        // Once more than there are, so that it leaves the last room, too.
+        self.bring(db, self.fresh.len() + 1)
+    }
+
+    fn bring(&mut self, db: &Connection, count: usize) -> rusqlite::Result<()> {
         let mut insert =
             db.prepare_cached("REPLACE INTO uuids (room, uuid, at) VALUES (?1, ?2, ?3)")?;
-        for _ in 0..too_many.min(2 * self.undo.len()) {
+        for _ in 0..count {
             let Some((key, place)) = self.advance(db)? else {
                 break;
             };
@@ -311,7 +337,7 @@ mod tests {
             match dice.roll(8) {
                 0 => {
                     // As far as a commit that fails.
-                    store.uuids.bring(&store.db).expect("brought");
+                    store.uuids.bring_some(&store.db).expect("brought");
                     store.release();
                     told = before;
                 }
@@ -347,11 +373,16 @@ mod tests {
         }
         let in_table = "SELECT count(*) FROM uuids";
         let count = |sql| store.db.query_row(sql, [], |row| row.get::<_, i64>(0));
-        let in_table = count(in_table).expect("a count") as usize;
-        assert!(in_table + store.uuids.fresh.len() >= told.kept.len());
-        assert!(in_table > 100 && ended > 100 && store.uuids.fresh.len() < 60);
-        let behind = count("SELECT sum(indexed) FROM rooms").expect("a sum");
-        assert!(told.last.iter().sum::<Place>() - (behind as Place) < 100);
+        let brought = count(in_table).expect("a count") as usize;
+        assert!(brought + store.uuids.fresh.len() >= told.kept.len());
+        assert!(brought > 100 && ended > 100 && store.uuids.fresh.len() < 60);
+        let behind = || count("SELECT sum(indexed) FROM rooms").expect("a sum") as Place;
+        let last = told.last.iter().sum::<Place>();
+        assert!(last - behind() < 100);
+        // As at a stop.
+        store.uuids.bring_all(&store.db).expect("brought");
+        assert!(store.uuids.fresh.is_empty() && last - behind() < 60);
+        assert_eq!(count(in_table).expect("a count") as usize, told.kept.len());
     }
 
     #[test]

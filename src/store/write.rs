@@ -26,7 +26,7 @@ impl Store {
     /// Ends the transaction: what was written is on disk (by the durability chosen). After an error
     /// nobody can know what the disk kept.
     pub fn commit(&mut self) -> rusqlite::Result<()> {
-        self.within(|store| store.uuids.bring(&store.db))
+        self.within(|store| store.uuids.bring_some(&store.db))
     }
 
     /// Writes and commits a little something: whether the disk takes commits (again).
@@ -106,7 +106,10 @@ impl Store {
 
     /// Marks a clean end, and leaves one file: the write-ahead log is copied and emptied.
     pub fn end(mut self) -> rusqlite::Result<()> {
-        self.within(|store| store.set_meta("clean", "1"))?;
+        self.within(|store| {
+            store.uuids.bring_all(&store.db)?;
+            store.set_meta("clean", "1")
+        })?;
         self.db
             .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
     }
