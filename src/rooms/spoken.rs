@@ -13,8 +13,9 @@ pub(super) struct SpokenMemory {
     /// At most so many.
     limit: usize,
     pub(super) by_uuid: HashMap<(RoomNo, Uuid), Spoken>,
-    /// Keys of `by_uuid`, oldest first.
-    pub(super) order: VecDeque<(RoomNo, Uuid)>,
+    /// Keys of `by_uuid` and where they stand, oldest first; and some that stand elsewhere since: when a
+    /// message was thrown away, its uuid may be another's.
+    pub(super) order: VecDeque<((RoomNo, Uuid), Place)>,
     /// Rooms made since the start of which nothing was forgotten: a uuid not found is a new one.
     pub complete: HashSet<RoomNo>,
 }
@@ -72,12 +73,18 @@ impl SpokenMemory {
     }
 
     fn put(&mut self, key: (RoomNo, Uuid), spoken: Spoken) {
-        if self.limit == 0 || self.by_uuid.insert(key, spoken).is_some() {
+        if self.limit == 0 {
             return;
         }
-        self.order.push_back(key);
+        let at = spoken.at;
+        let before = self.by_uuid.insert(key, spoken);
+        if before.is_some_and(|before| before.at == at) {
+            return;
+        }
+        self.order.push_back((key, at));
         if self.order.len() > self.limit
-            && let Some(old) = self.order.pop_front()
+            && let Some((old, at)) = self.order.pop_front()
+            && self.by_uuid.get(&old).is_some_and(|said| said.at == at)
         {
             self.by_uuid.remove(&old);
             self.complete.remove(&old.0);

@@ -713,6 +713,21 @@ fn a_change_of_a_forgotten_message_is_remembered_and_makes_the_oldest_forgotten(
     assert!(!house.rooms.has_forgotten(room, id(1_001)));
 }
 
+#[test]
+fn a_uuid_said_again_after_its_message_was_pruned_is_the_newest_and_forgotten_last() {
+    let mut house = house();
+    let (room, owner) = house.room();
+    let first = house.place(say(room, owner, id(900), "x"));
+    for n in 1..SPOKEN_KEPT as u32 {
+        house.ok(say(room, owner, id(1_000 + n), "x"));
+    }
+    house.ok(prune(room, first));
+    assert!(house.place(say(room, owner, id(900), "y")) > first);
+    house.ok(say(room, owner, id(901), "x"));
+    assert!(!house.rooms.has_forgotten(room, id(900)), "just said");
+    assert!(house.rooms.has_forgotten(room, id(1_001)), "the oldest");
+}
+
 // ---- Pruning ----
 
 #[test]

@@ -271,6 +271,7 @@ impl Opened {
             };
             let epoch = store.begin(durability, new_epoch)?;
             store.file.iter_mut().for_each(Locked::note_log);
+            store.take_in_uuids()?;
             // Until here with full durability: the mark must not be lost.
             source.relax(&store.db)?;
             store.load(source, rules, epoch)

@@ -29,6 +29,14 @@ impl Store {
         self.within(|store| store.uuids.bring_some(&store.db))
     }
 
+    /// What a crash has left out of the table of uuids.
+    pub(super) fn take_in_uuids(&mut self) -> rusqlite::Result<()> {
+        match self.unclean || !self.uuids.is_empty() {
+            true => self.within(|store| store.uuids.bring_all(&store.db)),
+            false => Ok(()),
+        }
+    }
+
     /// Writes and commits a little something: whether the disk takes commits (again).
     pub fn probe(&mut self, now: Nanos) -> rusqlite::Result<()> {
         self.within(|store| store.set_meta("probed", &now.to_string()))
