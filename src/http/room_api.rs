@@ -22,7 +22,7 @@ struct Asked<'a> {
     conn: &'a Conn,
     /// Where it came from.
     from: IpAddr,
-    body: Fields<'a>,
+    body: Fields<'static>,
     token: Option<String>,
     lang: Lang,
     v: Option<u64>,

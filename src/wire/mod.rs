@@ -3,7 +3,6 @@
 pub mod accounts;
 pub mod export;
 pub mod fields;
-mod node;
 pub mod notices;
 pub mod owner;
 pub mod place;
