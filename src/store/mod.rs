@@ -530,3 +530,15 @@ fn each(
     }
     Ok(())
 }
+
+#[cfg(test)]
+fn in_memory() -> Store {
+    let rules = Rules {
+        max_members: 9,
+        require_token: false,
+        closed: false,
+        lang: Lang::En,
+    };
+    let opened = open(&Data::Memory, Durability::Full).expect("memory");
+    opened.load(rules, false).expect("a new database").store
+}

@@ -2,14 +2,13 @@
 //!
 //! Uuids are all over an index of them: each message more would be a page more in the log. So those of
 //! the newest messages are kept in memory, and brought into their table some with each commit and in the
-//! table's order, where many share a page. A stop brings them all, and so does a start after a crash, which
-//! reads them from the entries. Knows nothing of
-//! what messages say.
+//! table's order, where many share a page. A stop brings them all, and so does a start after a crash,
+//! which reads them from the entries. Knows nothing of what messages say.
 
 use std::collections::BTreeMap;
 use std::ops::Bound::{Excluded, Included};
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
 use uuid::Uuid;
 
 use super::{Store, rows};
@@ -55,7 +54,7 @@ struct Hand {
 }
 
 impl Uuids {
-    /// What cannot be read, of a damaged file, is said and left out: the rest goes on.
+    /// What is damaged is said and left out: the rest goes on. Any other error is one of the whole start.
     pub fn load(db: &Connection) -> rusqlite::Result<Uuids> {
         let (mut rooms, mut fresh) = (vec![], BTreeMap::new());
         let sql = "SELECT no, indexed FROM rooms WHERE ended IS NULL";
@@ -71,11 +70,12 @@ impl Uuids {
                 fresh.insert(key, row.get::<_, i64>(1)? as Place);
                 Ok(())
             });
-            if let Err(e) = found.and_then(|mut rows| rows.try_for_each(|row| row)) {
-                log::error!(
+            match found.and_then(|mut rows| rows.try_for_each(|row| row)) {
+                Err(e) if e.sqlite_error_code() == Some(ErrorCode::DatabaseCorrupt) => log::error!(
                     "cannot read the database: {e}; of messages in room {room} that are sent again it is not \
                      known that they were sent before"
-                );
+                ),
+                read => read?,
             }
         }
         Ok(Uuids {
@@ -243,9 +243,7 @@ impl Store {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rooms::Rules;
-    use crate::store::{Data, Durability, open};
-    use crate::wire::Lang;
+    use crate::store::in_memory;
 
     const ROOMS: i64 = 3;
 
@@ -259,14 +257,7 @@ mod tests {
     }
 
     fn store() -> Store {
-        let rules = Rules {
-            max_members: 9,
-            require_token: false,
-            closed: false,
-            lang: Lang::En,
-        };
-        let opened = open(&Data::Memory, Durability::Full).expect("memory");
-        let mut store = opened.load(rules, false).expect("a new database").store;
+        let mut store = in_memory();
         let rooms = (0..ROOMS).map(|no| {
             Event::RoomMade(RoomHead {
                 no: RoomNo(no),

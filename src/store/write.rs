@@ -464,20 +464,7 @@ pub enum Copying {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rooms::Rules;
-    use crate::store::{Data, Durability, open};
-    use crate::wire::Lang;
-
-    fn store() -> Store {
-        let rules = Rules {
-            max_members: 9,
-            require_token: false,
-            closed: false,
-            lang: Lang::En,
-        };
-        let opened = open(&Data::Memory, Durability::Full).expect("memory");
-        opened.load(rules, false).expect("a new database").store
-    }
+    use crate::store::in_memory;
 
     #[test]
     fn what_sqlite_takes_back_unasked_is_not_taken_for_committed() {
@@ -494,7 +481,7 @@ mod tests {
             };
             [Event::UserMade(user)]
         };
-        let mut store = store();
+        let mut store = in_memory();
         store.write(&made(1)).expect("written");
         // As it does when a reading fails.
         store.db.execute_batch("ROLLBACK").expect("taken back");
