@@ -70,8 +70,13 @@ impl Desk {
     /// Settles a command in the caller's thread, if nothing waits; else gives it back. What is in
     /// the channel leaves it only into the hands of who has the pen, so nothing is overtaken.
     fn settle_here(&self, command: Command, waiter: Waiter) -> Option<(Command, Waiter)> {
-        // What nobody waits for may take its time.
-        if matches!(waiter, Waiter::Nobody) || !self.jobs.is_empty() {
+        // What nobody waits for may take its time, and who asks for many is served best by batches.
+        let is_urgent = match &waiter {
+            Waiter::Nobody => false,
+            Waiter::Slot(_) => true,
+            Waiter::Socket(socket, _) => socket.is_modest(),
+        };
+        if !is_urgent || !self.jobs.is_empty() {
             return Some((command, waiter));
         }
         let mut pen = self.pen.0.try_lock().ok();

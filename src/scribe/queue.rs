@@ -4,6 +4,7 @@
 //! Knows who asks; not for what.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Receiver;
@@ -11,6 +12,7 @@ use crossbeam_channel::Receiver;
 use super::desk::Job;
 use super::{MAX_BATCH, MAX_WAITING};
 use crate::hub::Waiter;
+use crate::hub::socket::Socket;
 
 /// Commands of one socket in a batch, while somebody is there who asks for one thing at a time: forty
 /// who write as fast as they can make a batch of two or three milliseconds …
@@ -24,8 +26,9 @@ const ENOUGH: usize = 256;
 #[derive(Default)]
 pub(super) struct Queue {
     waiting: VecDeque<Job>,
-    /// Until then batches are short.
-    courtesy: Option<Instant>,
+    /// Until then batches are short, as long as this socket asks for one thing at a time: its first
+    /// question may have been the first of many.
+    courtesy: Option<(Instant, Option<Weak<Socket>>)>,
 }
 
 impl Queue {
@@ -38,10 +41,12 @@ impl Queue {
         let space = MAX_WAITING - self.waiting.len();
         self.waiting.extend(inbox.try_iter().take(space));
         let now = Instant::now();
-        if self.waiting.iter().any(is_modest) {
-            self.courtesy = Some(now + COURTESY);
+        if let Some(job) = self.waiting.iter().find(|job| is_modest(job)) {
+            self.courtesy = Some((now + COURTESY, socket(job).map(Arc::downgrade)));
         }
-        self.courtesy.is_some_and(|until| now < until)
+        let is_still = |socket: &Weak<Socket>| socket.upgrade().is_some_and(|s| s.is_modest());
+        let courtesy = self.courtesy.as_ref();
+        courtesy.is_some_and(|(until, who)| now < *until && who.as_ref().is_none_or(is_still))
     }
 
     /// Whether all that waits are commands of those who ask for many, and still few.
@@ -61,7 +66,7 @@ impl Queue {
         let mut taken: HashMap<u64, usize> = HashMap::new();
         let (mut batch, mut left) = (Vec::with_capacity(self.waiting.len()), VecDeque::new());
         for job in self.waiting.drain(..) {
-            let before = socket(&job).map(|id| taken.entry(id).or_default());
+            let before = socket(&job).map(|socket| taken.entry(socket.id).or_default());
             let has_had = before.map_or(0, |n| std::mem::replace(n, *n + 1));
             match has_had < share && batch.len() < MAX_BATCH {
                 true => batch.push(job),
@@ -78,9 +83,9 @@ impl Queue {
     }
 }
 
-fn socket(job: &Job) -> Option<u64> {
+fn socket(job: &Job) -> Option<&Arc<Socket>> {
     match job {
-        Job::Do(_, Waiter::Socket(socket, _)) => Some(socket.id),
+        Job::Do(_, Waiter::Socket(socket, _)) => Some(socket),
         _ => None,
     }
 }
@@ -89,8 +94,7 @@ fn socket(job: &Job) -> Option<u64> {
 fn is_modest(job: &Job) -> bool {
     match job {
         Job::Do(_, Waiter::Slot(_)) => true,
-        Job::Do(_, Waiter::Socket(socket, _)) => socket.is_modest(),
-        _ => false,
+        job => socket(job).is_some_and(|socket| socket.is_modest()),
     }
 }
 
@@ -98,11 +102,9 @@ fn is_modest(job: &Job) -> bool {
 mod tests {
     use super::*;
     use std::net::{TcpListener, TcpStream};
-    use std::sync::Arc;
 
     use crossbeam_channel::{Sender, unbounded};
 
-    use crate::hub::socket::Socket;
     use crate::model::{Act, Command, TokenHash};
 
     struct Desk {
@@ -190,6 +192,22 @@ mod tests {
         queue.next(&desk.inbox);
         (0..2).for_each(|_| desk.ask(&ada));
         assert!(!queue.can_wait(&desk.inbox), "eve may ask again");
+    }
+
+    #[test]
+    fn whose_first_question_was_the_first_of_many_is_no_reason_for_short_batches() {
+        let (mut desk, mut queue) = (Desk::new(), Queue::default());
+        let (ada, bob) = (desk.socket(), desk.socket());
+        desk.ask(&ada);
+        assert_eq!(numbers(&queue.next(&desk.inbox)), [0]);
+        (0..4).for_each(|_| desk.ask(&bob));
+        assert_eq!(
+            numbers(&queue.next(&desk.inbox)),
+            [1, 2],
+            "ada may ask again"
+        );
+        desk.ask(&ada);
+        assert_eq!(numbers(&queue.next(&desk.inbox)), [3, 4, 5]);
     }
 
     #[test]

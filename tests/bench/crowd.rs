@@ -146,6 +146,18 @@ impl Crowd {
 
     /// Sends a message of a client; its time stands at the beginning of the text.
     pub fn say(&mut self, client: usize) {
+        let message = self.message(client);
+        self.write(client, &message);
+    }
+
+    /// So many at once, as one write.
+    pub fn say_many(&mut self, client: usize, count: usize) {
+        let messages: Vec<u8> = (0..count).flat_map(|_| self.message(client)).collect();
+        self.write(client, &messages);
+    }
+
+    /// The frame of a message of this moment, which waits for its answer from now on.
+    fn message(&mut self, client: usize) -> Vec<u8> {
         let now = self.now();
         let id = uuid::Uuid::new_v4();
         let room = self.clients[client].room;
@@ -155,7 +167,7 @@ impl Crowd {
             w = TEXT - 20
         );
         self.clients[client].asked.push_back(now);
-        self.write(client, &frame(&text));
+        frame(&text)
     }
 
     /// The first clients take turns at a steady rate, until all others have heard it.

@@ -170,21 +170,22 @@ impl Storm {
     fn rise(&mut self) {
         for room in 0..STORM_ROOMS {
             for writer in 0..STORM_WRITERS {
-                (0..STORM_IN_FLIGHT).for_each(|_| self.say(room * STORM_MEMBERS + writer));
+                self.say(room * STORM_MEMBERS + writer, STORM_IN_FLIGHT);
             }
         }
     }
 
-    fn say(&mut self, client: usize) {
-        self.crowd.say(client);
-        self.said += 1;
+    fn say(&mut self, client: usize, count: usize) {
+        self.crowd.say_many(client, count);
+        self.said += count as u64;
     }
 
     fn rage(&mut self, time: Duration) {
         let begun = Instant::now();
         while begun.elapsed() < time {
-            for client in self.crowd.turn(Duration::from_millis(100)) {
-                self.say(client);
+            let answered = self.crowd.turn(Duration::from_millis(100));
+            for of_one in answered.chunk_by(|one, next| one == next) {
+                self.say(of_one[0], of_one.len());
             }
         }
     }
