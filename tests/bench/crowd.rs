@@ -12,7 +12,7 @@ use mio::{Events, Interest, Poll, Token};
 /// One read: what a storm leaves in a socket while the others are read.
 const READ: usize = 256 * 1024;
 /// Clients that are being seated at the same time.
-const AT_ONCE: usize = 128;
+const AT_ONCE: usize = 64;
 /// For a server that does not answer.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// After which nothing more is expected.
