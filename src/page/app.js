@@ -33,6 +33,7 @@ function route() {
 function entered(id) {
 	// No key stays in the address bar.
 	history.replaceState(null, '', '#/room/' + id)
+	rooms.delete(id)
 	start()
 	route()
 }

@@ -19,7 +19,7 @@ export function h(spec, props, ...children) {
 }
 
 export function fill(el, ...children) {
-	el.replaceChildren(...children.flat().filter(Boolean))
+	el.replaceChildren(...children.flat(9).filter(Boolean))
 	return el
 }
 
@@ -30,7 +30,7 @@ export function renew(el, sig, draw) {
 	if (el.sig === String(sig)) return
 	const focused = controls(el).indexOf(document.activeElement)
 	el.sig = String(sig)
-	fill(el, ...draw())
+	fill(el, draw())
 	if (focused >= 0) (controls(el)[focused] || $('text')).focus()
 }
 

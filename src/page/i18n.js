@@ -111,8 +111,7 @@ silence|The server does not answer.|服务器没有响应。`.split('\n')) {
 const page = document.documentElement
 export const lang = () => page.lang.slice(0, 2)
 export const t = (key, ...args) => (WORDS[key]?.[lang()] || '').replace(/\$(\d)/g, (_, i) => args[i])
-
-export const refusal = ({msg, message = msg}) => message || t('silence')
+export const refusal = ({msg, message = msg, messages = {}}) => messages[lang()] || message || t('silence')
 
 function setLang() {
 	const wanted = [my.get('lang'), ...navigator.languages].find(code => /^(en|zh)/i.test(code))

@@ -34,11 +34,14 @@ export class List {
 
 	/** Where a row ends: what stands below it stays. */
 	y(key) {
-		return this.drawn.get(key).el.getBoundingClientRect().bottom - this.box.getBoundingClientRect().top
+		return this.drawn.get(key).getBoundingClientRect().bottom - this.box.getBoundingClientRect().top
 	}
 
 	anchor() {
-		for (const [key, {el}] of this.drawn) if (key[0] === 'm' && this.y(key) > 0) return this.y(key) - el.offsetHeight < this.box.clientHeight && {key, y: this.y(key)}
+		for (const [key, el] of this.drawn) {
+			const y = this.y(key)
+			if (key[0] === 'm' && y > 0) return y - el.offsetHeight < this.box.clientHeight && {key, y}
+		}
 	}
 
 	update(anchor = this.anchor()) {
@@ -61,7 +64,7 @@ export class List {
 			this.above.style.height = tops[from] + 'px'
 			this.below.style.height = total - tops[to] + 'px'
 			news = false
-			for (const [key, {el}] of this.drawn) {
+			for (const [key, el] of this.drawn) {
 				const is = el.getBoundingClientRect().height
 				news ||= Math.abs(height(key) - is) > 0.5
 				this.heights.set(key, is)
@@ -73,7 +76,7 @@ export class List {
 	}
 
 	place(from, to) {
-		for (const [key, {el}] of this.drawn) {
+		for (const [key, el] of this.drawn) {
 			const i = this.index.get(key)
 			if (i >= from && i < to) continue
 			if (el.contains(document.activeElement)) this.box.focus({preventScroll: true})
@@ -81,9 +84,10 @@ export class List {
 		}
 		let last = this.above
 		this.drawn = new Map(this.rows.slice(from, to).map(row => {
-			const {sig, el} = this.drawn.get(row.key) || {}
-			const now = sig === row.sig ? el : this.draw(row)
+			const el = this.drawn.get(row.key)
+			const now = el?.sig === row.sig ? el : this.draw(row)
 			if (now !== el) {
+				now.sig = row.sig
 				// From the end: the last is the menu.
 				const focused = el?.contains(document.activeElement) && controls(el).indexOf(document.activeElement) - controls(el).length
 				el?.replaceWith(now)
@@ -92,7 +96,7 @@ export class List {
 			}
 			if (last.nextSibling !== now) last.after(now)
 			last = now
-			return [row.key, {sig: row.sig, el: now}]
+			return [row.key, now]
 		}))
 	}
 
@@ -106,6 +110,6 @@ export class List {
 		this.stick = false
 		this.update({key, y: this.box.clientHeight / 2})
 		this.stick = this.atEnd()
-		return this.drawn.get(key).el
+		return this.drawn.get(key)
 	}
 }

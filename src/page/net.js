@@ -11,18 +11,16 @@ const LONGEST_WAIT_MS = 20000
 /** state: idle, connecting, online, waiting (until `retryAt`), ended. sync sets its functions. */
 export const net = {state: 'idle'}
 
-let socket, token, epoch, retry
-let tries = 0, heard = 0, deadline = 0, ids = 0
+let socket, token, epoch, retry, tries = 0, heard = 0, deadline = 0, ids = 0
 const asked = new Map()
-
-export const headers = () => ({'Accept-Language': lang(), ...(my.me().token && {Authorization: 'Bearer ' + my.me().token})})
+export const headers = ({token} = my.me()) => ({'Accept-Language': lang(), ...(token && {Authorization: 'Bearer ' + token})})
 
 /** `status` 0: nobody answered. In the cache one call would wait for another. */
-export async function call(path, body) {
+export async function call(path, body, as) {
 	const late = new AbortController()
 	setTimeout(() => late.abort(), ANSWER_MS)
 	try {
-		const answer = await fetch(path, {method: body && 'POST', headers: headers(), body: JSON.stringify(body), cache: 'no-store', signal: late.signal})
+		const answer = await fetch(path, {method: body && 'POST', headers: headers(as), body: JSON.stringify(body), cache: 'no-store', signal: late.signal})
 		return {...await answer.json(), status: answer.status}
 	} catch {
 		return {status: 0, code: -1}

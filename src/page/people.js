@@ -44,7 +44,7 @@ const qr = link => h('img.qr', {src: '/qr.svg?text=' + encodeURIComponent(link),
 const wayIn = it => [qr(linkTo(it)), h('p.number', t('room', it.id))]
 export async function share(it) {
 	if (!server.addresses[0]) await where()
-	dialog('share', '', ...wayIn(it), copyable('share', linkTo(it)))
+	dialog('share', '', wayIn(it), copyable('share', linkTo(it)))
 }
 
 export function board(it) {
@@ -52,7 +52,7 @@ export function board(it) {
 	const said = h('.said')
 	function update() {
 		it.read()
-		renew(aside, [it.name, linkTo(it), net.state], () => [net.state !== 'online' && h('.bar', t(net.state)), h('h1', it.name), ...wayIn(it), h('p', linkTo(it)), h('a', {href: '#/room/' + it.id}, t('close'))])
+		renew(aside, [it.name, linkTo(it), net.state], () => [net.state !== 'online' && h('.bar', t(net.state)), h('h1', it.name), wayIn(it), h('p', linkTo(it)), h('a', {href: '#/room/' + it.id}, t('close'))])
 		fill(said, it.entries.filter(e => e.text).slice(-12).map(e =>
 			h('.big', avatar(it.faces[e.sender]), h('', h('bdi', e.name), h('', {dir: 'auto'}, e.text)))))
 	}
@@ -91,7 +91,7 @@ function member(it, m) {
 export function hands(it, el) {
 	const {owner} = it.me
 	const all = it.hands.map(user => it.members.get(user) || {id: user, name: user})
-	renew(el, [owner, ...all.map(({name}) => name)], () => [...all.map(({id, name}, i) =>
+	renew(el, [owner, ...all.map(({name}) => name)], () => [all.map(({id, name}, i) =>
 		h('button.chip', {disabled: !owner, title: t('lower'), 'data-act': 'lower', onclick: () => command(it, 'lower', {user: id})}, `✋ ${i + 1}. `, h('bdi', name))), owner && it.hands.length > 1 && button('lower-all', () => command(it, 'lower'), t('lower') + ' 1–' + it.hands.length)])
 }
 
@@ -125,8 +125,8 @@ export async function settings(it) {
 		rename.elements[0].defaultValue = it.name
 		renew(body, [it.state.locked, it.state.quiet, keptOut.map(({user}) => user), link, bare, it.state.password], () => [
 			it.state.password && button('open', () => command(it, 'password', {password: null})), toggle('lock', 'locked'), toggle('quiet', 'quiet'),
-			...keptOut.map(({user, name}) => button('allow', () => command(it, 'allow', {user}), t('allow', bidi(name)))),
-			h('p', t('export'), ['html', 'txt', 'csv', 'json'].flatMap(f => [' ', button(f, () => download(it, f), f)])),
+			keptOut.map(({user, name}) => button('allow', () => command(it, 'allow', {user}), t('allow', bidi(name)))),
+			h('p', t('export'), ['html', 'txt', 'csv', 'json'].map(f => [' ', button(f, () => download(it, f), f)])),
 			h('p', t('ownerHint')), link && (bare ? [qr(link), copyable('ownerHint', link)] : button('bare', () => {bare = true; box.live()})),
 			button('anew', () => sure(t('anew'), async () => my.remember(it.id, {key: (await command(it, 'link')).ownerKey || key()}))), button('closeRoom', () => sure(t('closeRoom'), () => command(it, 'close')), t('closeRoom'), 'danger')])
 	}

@@ -6,7 +6,7 @@ import * as my from './store.js'
 export class Room {
 	constructor(id) {
 		/** member: 'yes', 'no', or why no more: 'kicked', 'closed', 'gone'. '': not known yet. */
-		Object.assign(this, {id, name: my.known(id).name || t('room', id), member: '', members: new Map(), state: {}, hands: [], faces: {}, typing: new Map()})
+		Object.assign(this, {id, member: '', members: new Map(), state: {name: my.known(id).name || t('room', id)}, hands: [], faces: {}, typing: new Map()})
 		/** {text, about, edit, under: what waits beneath} */
 		this.draft = {text: my.get('draft.' + id) || '', about: my.get('reply.' + id)}
 		/** Own messages not known to be stored: {uuid, text, reply, sent, by, failed}. */
@@ -42,7 +42,7 @@ export class Room {
 		const {type, at, user, by, data: d} = frame
 		const {uuid, seq, sender, name, sent, reply, modified} = d || frame
 		this.cursor = Math.max(this.cursor, at)
-		if (type !== 'recv' && type !== 'deleted') return !this.bySeq.has(at) && this.add({kind: type, seq: at, user, sent: millis(sent), frame})
+		if (!['recv', 'deleted'].includes(type)) return !this.bySeq.has(at) && this.add({kind: type, seq: at, user, sent: millis(sent), frame})
 		const known = this.byUuid.get(uuid) || this.bySeq.get(seq)
 		const [kind, text] = d ? ['message', d.data.text] : ['deleted', '']
 		this.settle(uuid)
@@ -73,7 +73,7 @@ export class Room {
 		if (notice) this.told = at
 		if (type === 'joined') this.members.set(user.id, {...user, online: true})
 		else if (type === 'left') this.members.delete(user.id)
-		else if (notice === 'renamed') this.name = to
+		else if (notice === 'renamed') this.state.name = to
 		else if (notice === 'muted') who.muted = until
 		else if (notice === 'owner') who.owner = on
 		else if (notice) this.state[notice] = on
@@ -96,6 +96,10 @@ export class Room {
 
 	count() {
 		return this.counts || [[...this.members.values()].filter(m => m.online).length, this.members.size]
+	}
+
+	get name() {
+		return this.state.name
 	}
 
 	get me() {

@@ -47,4 +47,12 @@ export function forget(id, left) {
 }
 
 /** Plain http has no `crypto.randomUUID`. */
-export const uuid = () => 'xxxxxxxx-xxxx-4xxx-axxx-xxxxxxxxxxxx'.replace(/x/g, () => (crypto.getRandomValues(new Uint8Array(1))[0] % 16).toString(16));
+export const uuid = () => 'xxxxxxxx-xxxx-4xxx-axxx-xxxxxxxxxxxx'.replace(/x/g, () => (crypto.getRandomValues(new Uint8Array(1))[0] % 16).toString(16))
+
+/** The same for the same question until an answer, in other tabs and after a reload: nobody is two guests. */
+export function request(what) {
+	const seed = get('seed') || uuid()
+	set('seed', seed)
+	const hash = [...what].reduce((sum, c) => Math.imul(sum ^ c.codePointAt(), 16777619), 0) >>> 0
+	return seed.slice(0, -8) + hash.toString(16).padStart(8, 0)
+}

@@ -42,7 +42,7 @@ net.heard = frame => {
 	if (type === 'presence') it.presence(frame)
 	else if (type === 'hands') it.hands = frame.users
 	else if (type === 'typing') it.typing.set(user.id, {...user, until: Date.now() + TYPING_MS})
-	else if (type === 'kicked' || type === 'closed') it.out(type)
+	else if (['kicked', 'closed'].includes(type)) it.out(type)
 	else if (frame.at) {
 		if (frame.at > it.cursor) it.live(frame)
 		entry = it.take(frame)
@@ -56,7 +56,7 @@ net.greeted = (frame, renewed) => rooms.forEach(it => {
 	const {loaded} = it
 	if (!told?.complete || renewed) it.clear()
 	if (!told) return it.out()
-	learn(it, told)
+	Object.assign(it.state, told)
 	it.member = 'yes'
 	it.goal = told.at
 	it.missed ||= it.goal > it.cursor
@@ -65,11 +65,6 @@ net.greeted = (frame, renewed) => rooms.forEach(it => {
 	if (it.loaded) members(it)
 	else load(it)
 })
-
-function learn(it, state) {
-	it.name = state.name
-	Object.assign(it.state, state)
-}
 
 export async function load(it) {
 	if (it.loading || !await page(it)) return
@@ -89,7 +84,7 @@ function page(it, before) {
 	return it.loading ||= ask(it, 'history', {before}).then(answer => {
 		it.loading = null
 		if (!answer.code) it.page(answer)
-		else if (answer.code === 3 || answer.code === 4) it.out('no')
+		else if ([3, 4].includes(answer.code)) it.out('no')
 		if (answer.code !== -1) changed(it)
 		return !answer.code
 	})
@@ -99,8 +94,8 @@ export function quote(it, seq) {
 	const quoted = {text: '…'}
 	it.quotes.set(seq, quoted)
 	ask(it, 'history', {after: seq - 1, limit: 1}).then(answer => {
-		const [said] = answer.complete ? answer.data : []
-		Object.assign(quoted, {name: said?.data?.name, text: answer.code ? refusal(answer) : said?.data?.data.text || t('noMore')})
+		const {name, data} = (answer.complete && answer.data[0]?.data) || {}
+		Object.assign(quoted, {name, text: answer.code ? refusal(answer) : data?.text || t('noMore')})
 		changed(it)
 	})
 	return quoted
@@ -110,7 +105,7 @@ export async function members(it) {
 	const {code, data, state} = await ask(it, 'members')
 	if (code) return
 	it.setMembers(data)
-	learn(it, state)
+	Object.assign(it.state, state)
 	my.remember(it.id, {name: it.name})
 	changed(it)
 }
@@ -121,7 +116,7 @@ let flying, pause
 function pump() {
 	if (flying || pause) return
 	for (const it of rooms.values()) {
-		it.pending.filter(p => p.by !== my.by()).forEach(p => {p.failed ||= {code: 'late'}})
+		it.pending.forEach(p => p.failed ||= p.by !== my.by() && {code: 'late'})
 		const item = it.member === 'yes' && it.pending.find(p => !p.failed)
 		if (!item) continue
 		const {uuid, text, reply} = item
@@ -137,7 +132,7 @@ function answered(frame) {
 	if (!frame.code) it.stored(frame)
 	// What it answers was deleted meanwhile.
 	else if (frame.code === 2 && item.reply) delete item.reply
-	else if (frame.code === 7 || frame.code === 9) pause = setTimeout(() => {pause = 0; pump()}, 1000 * (frame.retryAfter || 1))
+	else if ([7, 9].includes(frame.code)) pause = setTimeout(() => {pause = 0; pump()}, 1000 * (frame.retryAfter || 1))
 	else it.keep(Object.assign(item, {failed: frame}))
 	changed(it)
 }
@@ -162,26 +157,35 @@ export function typing(it) {
 	send({type: 'typing', room: it.id})
 }
 
-export async function enter(path, body) {
-	const answer = await call('/room/' + path, body)
-	if (answer.status === 401 && my.me().token) {
-		my.set('me', null)
-		return enter(path, body)
-	}
+/** `as` whom one asked first; `changed()`: not wanted any more. Answers `{id}`, or why not; `again`: nobody knows. */
+export async function enter(path, body, changed, as = my.me()) {
+	const answer = await call('/room/' + path, body, as)
+	const {status, success, code, data} = answer
+	if ([0, 503].includes(status)) return {...answer, again: true}
+	if (status === 401 && my.me().token === as.token) my.set('me', null)
+	const me = my.me()
+	// Another tab was quicker.
+	if (!success && me.token !== as.token) return enter(path, body, changed)
 	// A void key is none.
-	if (answer.code === 'wrong_password' && body.ownerKey) {
+	if (code === 'wrong_password' && body.ownerKey) {
 		if (body.ownerKey === my.known(body.roomId).key) my.remember(body.roomId, {key: null})
 		toast(t('void'))
-		return enter(path, {...body, ownerKey: null})
+		return enter(path, {...body, ownerKey: null}, changed)
 	}
-	if (answer.code === 'room_not_found') my.forget(body.roomId)
-	if (!answer.success) return answer
-	const {user, room: {id, roomId, roomName}, token, ownerKey = body.ownerKey} = answer.data
-	my.set('me', {id: user.id, token})
-	my.set('name', user.userName)
+	if (code === 'room_not_found') my.forget(body.roomId)
+	if (!success) return answer
+	const {user, token, room: {id, roomId, roomName: name}, ownerKey: key = body.ownerKey} = data
+	const extra = me.id !== user.id && (me.token || changed())
 	if (my.known(id).roomId !== roomId) my.forget(id)
-	rooms.delete(id)
-	my.remember(id, {roomId, name: roomName, ...(ownerKey && {key: ownerKey})})
+	// No room loses its owner.
+	if (key || !extra) my.remember(id, {roomId, name, ...(key && {key})})
+	if (extra) {
+		const left = await call('/room/leave', {roomId, userId: user.userId}, data)
+		return left.success && !changed() ? enter('join', {...body, roomId, ownerKey: key}, changed) : {again: true}
+	}
+	if (!me.token) my.set('me', {id: user.id, token})
+	my.set('seed', null)
+	my.set('name', user.userName)
 	return {id}
 }
 
