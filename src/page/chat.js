@@ -16,7 +16,6 @@ const ADDRESS = /(\bhttps?:\/\/(?:[.,;:!?*]*(?:\([^\s()]*\)|[^\s<>"'`()、-」�
 const linked = text => text.split(ADDRESS).map((part, i) => (i % 2 ? h('a', {href: part, dir: 'ltr', target: '_blank', rel: 'noreferrer'}, part) : part))
 const snippet = (text = '') => (text.length > 90 ? text.slice(0, 90) + '…' : text)
 const said = ({name, text}) => [name && h('bdi', name), ' ', h('span', snippet(text) || t('noMore'))]
-
 const complain = answer => answer.code && !toast(refusal(answer))
 
 function told(it, all) {
@@ -32,6 +31,7 @@ function told(it, all) {
 
 export function chat(it) {
 	let calm, shown = it.draft, ticks = 0
+	const cited = seq => it.bySeq.get(seq) || it.quotes.get(seq)
 	const failures = () => it.pending.filter(p => p.failed)
 
 	function rows() {
@@ -50,7 +50,7 @@ export function chat(it) {
 			if (it.divider !== null && !divided && seq > it.divider && text && !own) divided = push({key: 'new', spec: '.unread', sig: t('new')})
 			if (kind === 'message') {
 				const first = before.sender !== sender || sent - before.sent > GROUP_MS
-				const quoted = it.bySeq.get(entry.reply) || it.quotes.get(entry.reply)
+				const quoted = cited(entry.reply)
 				all.push({key: 'm' + entry.uuid, sig: [first, text, entry.modified, entry.failed && failures().length, seq, it.faces[sender], quoted?.text].join(), entry, first, own, quoted})
 				before = entry
 				return
@@ -74,7 +74,7 @@ export function chat(it) {
 		return h('.row' + (own ? '.own' : '') + (first ? '.first' : ''), {'data-uuid': uuid, 'data-state': own && state},
 			!own && h('.face', first && avatar(it.faces[sender])),
 			h('.bubble', h(first && !own ? 'bdi' : 'bdi.unseen', entry.name || it.me.name),
-				reply && h('button.quote', {onclick: () => jump(reply)}, ...said(quoted)),
+				reply && h('button.quote', {onclick: () => jump(reply)}, said(quoted)),
 				h('.text', {dir: 'auto'}, linked(text), ' ', h('small', modified && t('edited') + ' ', clock(sent), own && h('span', {role: 'img', 'aria-label': t(state)}, {sent: ' ✓', sending: ' ◌', failed: ' !'}[state]))),
 				failed && h('.failed', h('', `${t('failed')}: ${t({late: 'late', 4: 'gone', 5: failed.retryAfter ? 'muted' : 'quiet'}[failed.code]) || failed.msg}`), button('retry', () => say(it, entry)), ' ', button('delete', () => {it.settle(uuid); update()}), ' ',
 					failures().length > 1 && button('retryAll', () => failures().forEach(p => say(it, p))))),
@@ -116,7 +116,7 @@ export function chat(it) {
 		shown.text = text.value
 		it.keepDraft()
 		grow()
-		typing(it)
+		shown.edit || typing(it)
 	}, onkeydown(e) {
 		if (e.key !== 'Enter' || e.shiftKey || e.isComposing || phone) return
 		e.preventDefault()
@@ -133,9 +133,9 @@ export function chat(it) {
 	function judge() {
 		const over = [...text.value].length - MAX_CHARS
 		const silent = it.me.muted ? t('mutedYou', when(millis(it.me.muted))) : it.state.quiet && !it.me.owner && t('quiet')
-		renew(why, silent || t(over > 0 && 'tooLong', over), () => [why.sig])
+		renew(why, silent || t(over > 0 && 'tooLong', over), () => why.sig)
 		text.readOnly = silent
-		text.setAttribute('aria-disabled', Boolean(silent))
+		text.setAttribute('aria-disabled', !!silent)
 	}
 
 	async function go() {
@@ -152,11 +152,18 @@ export function chat(it) {
 		show(draft.under || {text: ''})
 	}
 
+	/** Above the text: what that is about, as it stands now. */
+	function cite() {
+		const {about, edit, under} = shown
+		const is = about && (cited(about.seq) || (it.loaded && quote(it, about.seq)) || about)
+		renew(context, [edit, is?.name, is?.text], () => is && [h('', h('b', t(edit ? 'edit' : 'reply')), ' ', said(is)), sign('cancel', '✕', () => show(edit ? under : {...shown, about: null}), t('close'))])
+	}
+
 	function show(draft, calmly) {
-		const {about, edit, under} = it.draft = shown = draft
+		it.draft = shown = draft
 		text.value = draft.text
 		it.keepDraft()
-		fill(context, about && [h('', h('b', t(edit ? 'edit' : 'reply')), ' ', ...said(about)), sign('cancel', '✕', () => show(edit ? under : {...draft, about: null}), t('close'))])
+		cite()
 		grow()
 		if (!calmly) text.focus()
 	}
@@ -176,7 +183,8 @@ export function chat(it) {
 	}
 
 	const title = button('people', () => people(it), '', 'title')
-	const hand = sign('hand', '✋', () => ask(it, 'hand', {on: !it.hands.includes(it.me.id)}).then(complain))
+	const raised = () => it.hands.includes(it.me.id)
+	const hand = sign('hand', '✋', () => ask(it, 'hand', {on: !raised()}).then(complain))
 	const queue = h('.hands')
 	const writing = h('.writing', {'aria-hidden': true})
 	const status = h('span', {role: 'status'})
@@ -217,9 +225,10 @@ export function chat(it) {
 
 	function update() {
 		fill(title, h('h1', it.name), h('small', it.state.locked && '🔒 ', t('here', ...it.count())))
-		hand.setAttribute('aria-pressed', it.hands.includes(it.me.id))
+		hand.setAttribute('aria-pressed', raised())
 		hands(it, queue)
 		if (!shown.edit && it.bySeq.get(shown.about?.seq)?.kind === 'deleted') show({...shown, about: null}, true)
+		cite()
 		if (it.loaded) {
 			if (!sees() && (it.missed || it.unread())) it.divider = it.unread() ? it.seen : null
 			list.set(rows())
