@@ -3,12 +3,12 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::{Site, field, json, page};
+use super::{Site, field, json, lang, page, refused, room_of};
 use crate::door::{Answer, Request, header};
 use crate::hub::Hub;
-use crate::model::ListedRoom;
+use crate::model::{ListedRoom, Refusal};
 use crate::qr;
-use crate::wire::place;
+use crate::wire::{place, room_api};
 
 /// Rooms shown to who stands before the door: a screen or two. Others are joined by their number.
 const MAX_SHOWN: usize = 100;
@@ -53,7 +53,8 @@ impl Site {
         json(200, place::place(&place))
     }
 
-    /// Draws addresses of this server only: nobody gets a code from here that leads elsewhere.
+    /// Draws addresses of this server and of its rooms only: nobody gets a code from here that
+    /// leads elsewhere, or nowhere.
     pub(super) fn qr(&self, request: &Request) -> Answer {
         let text = field(request, "text").unwrap_or_default();
         if text.is_empty() || text.len() > qr::MAX_BYTES {
@@ -77,6 +78,11 @@ impl Site {
             ];
             return self.refuse_in(request, 403, sentences);
         }
+        if room_in(&text).is_some_and(|room| !self.has(room)) {
+            let refusal = Refusal::NoSuchRoom;
+            let failure = room_api::failure(&refusal, lang(request, self.lang), None);
+            return refused(&refusal, failure);
+        }
         match qr::svg(&text) {
             Some(svg) => Answer::from_string(svg)
                 .with_header(header("Content-Type", "image/svg+xml"))
@@ -87,6 +93,17 @@ impl Site {
             None => self.refuse_in(request, 400, ["太长".into(), "It is too long.".into()]),
         }
     }
+
+    /// Whether there is a room of this name in a link: its number, or its `roomId`.
+    fn has(&self, room: &str) -> bool {
+        room_of(room).is_ok_and(|room| self.calls.hub.find(room).is_some())
+    }
+}
+
+/// What a link into the page calls the room: what stands before `/board` or `?owner=KEY`.
+fn room_in(link: &str) -> Option<&str> {
+    let (_, inside) = link.split_once("#/room/")?;
+    inside.split(['/', '?']).next()
 }
 
 const EXAMPLE: &str = "http%3A%2F%2F192.168.1.5%3A8080%2F%23%2Froom%2F7";

@@ -1,108 +1,108 @@
 // Elements, dialogs, toasts. Knows no room and no server.
 
-import { t } from './i18n.js';
+import {t} from './i18n.js'
 
-export const $ = (id) => document.getElementById(id);
+export const $ = id => document.getElementById(id)
 
 /** `h('b.class#id', {onclick}, 'text', child)`; by default a div; without what is false. */
 export function h(spec, props, ...children) {
-	const [, tag, classes, id] = spec.match(/(\w*)\.?([^#]*)#?(.*)/);
-	const el = document.createElement(tag || 'div');
-	if (!props || props.constructor !== Object) children.unshift(props);
+	const [, tag, classes, id] = spec.match(/(\w*)\.?([^#]*)#?(.*)/)
+	const el = document.createElement(tag || 'div')
+	if (!props || props.constructor !== Object) children.unshift(props)
 	else for (const key in props) {
-		if (key.startsWith('on')) el.addEventListener(key.slice(2), props[key]);
-		else if (props[key] != null && props[key] !== false) el.setAttribute(key, props[key]);
+		if (key.startsWith('on')) el.addEventListener(key.slice(2), props[key])
+		else if (props[key] != null && props[key] !== false) el.setAttribute(key, props[key])
 	}
-	if (classes) el.className = classes.replace(/\./g, ' ');
-	if (id) el.id = id;
-	return fill(el, ...children);
+	if (classes) el.className = classes.replace(/\./g, ' ')
+	if (id) el.id = id
+	return fill(el, ...children)
 }
 
 export function fill(el, ...children) {
-	el.replaceChildren(...children.flat().filter(Boolean));
-	return el;
+	el.replaceChildren(...children.flat(9).filter(Boolean))
+	return el
 }
 
-export const controls = (el) => [...el.querySelectorAll('a,button,input')];
+export const controls = el => [...el.querySelectorAll('a,button,input')]
 
 /** Fills `el` where `sig` is another; the focus keeps its place. */
 export function renew(el, sig, draw) {
-	if (el.sig === String(sig)) return;
-	const focused = controls(el).indexOf(document.activeElement);
-	el.sig = String(sig);
-	fill(el, ...draw());
-	if (focused >= 0) (controls(el)[focused] || $('text')).focus();
+	if (el.sig === String(sig)) return
+	const focused = controls(el).indexOf(document.activeElement)
+	el.sig = String(sig)
+	fill(el, draw())
+	if (focused >= 0) (controls(el)[focused] || $('text')).focus()
 }
 
-export const button = (act, onclick, label = t(act), kind = 'soft') => h('button.' + kind, { type: 'button', 'data-act': act, onclick }, label);
+export const button = (act, onclick, label = t(act), kind = 'soft') => h('button.' + kind, {type: 'button', 'data-act': act, onclick}, label)
 
 export function sign(act, mark, onclick, label = t(act)) {
-	const el = button(act, onclick, mark, 'sign');
-	el.setAttribute('aria-label', el.title = label);
-	return el;
+	const el = button(act, onclick, mark, 'sign')
+	el.setAttribute('aria-label', el.title = label)
+	return el
 }
 
-export const form = (spec, act, ...children) => h('form' + spec, { onsubmit(e) {
-	e.preventDefault();
-	act(e.target.elements[0].value);
-} }, ...children);
-export const input = (id, props) => h('input#' + id, { autocomplete: 'off', dir: 'auto', required: true, pattern: '.*\\S.*', ...props });
-export const field = (label, what) => h('label.field', t(label), what);
-export const line = (id, label, act, props) => form('.line', act, field(label, input(id, props)), h('button.main', t('yes')));
+export const form = (spec, act, ...children) => h('form' + spec, {onsubmit(e) {
+	e.preventDefault()
+	act(e.target.elements[0].value)
+}}, ...children)
+export const input = (id, props) => h('input#' + id, {autocomplete: 'off', dir: 'auto', required: true, pattern: '.*\\S.*', ...props})
+export const field = (label, what) => h('label.field', t(label), what)
+export const line = (id, label, act, props) => form('.line', act, field(label, input(id, props)), h('button.main', t('yes')))
 
 // The uppermost first.
-const open = [];
+const open = []
 
 export function dialog(name, about, ...body) {
-	const before = document.activeElement;
-	const title = about || t(name);
-	const box = h('.dialog', { role: 'dialog', 'aria-modal': true, 'aria-label': title, 'data-dialog': name, tabindex: -1 },
-		h('.head', h('h2', title), sign('close', '✕', () => box.close())), ...body);
-	const veil = h('.veil', { onclick: (e) => e.target === veil && box.close() }, box);
+	const before = document.activeElement
+	const title = about || t(name)
+	const box = h('.dialog', {role: 'dialog', 'aria-modal': true, 'aria-label': title, 'data-dialog': name, tabindex: -1},
+		h('.head', h('h2', title), sign('close', '✕', () => box.close())), ...body)
+	const veil = h('.veil', {onclick: e => e.target === veil && box.close()}, box)
 	box.close = () => {
-		open.splice(open.indexOf(box), 1);
+		open.splice(open.indexOf(box), 1)
 		veil.remove();
-		(before.isConnected ? before : open[0] || $('text')).focus({ preventScroll: true });
-	};
-	open.unshift(box);
+		(before.isConnected ? before : open[0] || $('text')).focus({preventScroll: true})
+	}
+	open.unshift(box)
 	$('layer').append(veil);
-	(box.querySelector('input:not([readonly])') || box).focus();
-	return box;
+	(box.querySelector('input:not([readonly])') || box).focus()
+	return box
 }
 
-export const follow = () => open.forEach((box) => box.live?.());
-export const closeAll = () => open.slice().forEach((box) => box.close());
+export const follow = () => open.forEach(box => box.live?.())
+export const closeAll = () => open.slice().forEach(box => box.close())
 
-addEventListener('keydown', (e) => {
-	const [box] = open;
-	const step = { Tab: e.shiftKey ? -1 : 1, ArrowDown: 1, ArrowUp: -1, Escape: 2 }[e.key];
-	if (!box || !step) return;
-	e.preventDefault();
-	if (step > 1) return box.close();
-	const inside = controls(box);
-	inside[(Math.max(inside.indexOf(document.activeElement), step > 0 ? -1 : 0) + step + inside.length) % inside.length].focus();
-});
+addEventListener('keydown', e => {
+	const [box] = open
+	const step = {Tab: e.shiftKey ? -1 : 1, ArrowDown: 1, ArrowUp: -1, Escape: 2}[e.key]
+	if (!box || !step) return
+	e.preventDefault()
+	if (step > 1) return box.close()
+	const inside = controls(box)
+	inside[(Math.max(inside.indexOf(document.activeElement), step > 0 ? -1 : 0) + step + inside.length) % inside.length].focus()
+})
 
 /** A dialog of things to do: `[act, action, danger, label]`. */
 export function menu(title, items) {
 	const box = dialog('menu', title, h('.menu', items.filter(Boolean).map(([act, action, danger, label = t(act)]) =>
-		button(act, () => { box.close(); action?.(); }, label, danger ? 'danger' : 'plain'))));
+		button(act, () => {box.close(); action?.()}, label, danger ? 'danger' : 'plain'))))
 }
 
-export const sure = (question, action) => menu(question + '?', [['yes', action, true], ['close']]);
+export const sure = (question, action) => menu(question + '?', [['yes', action, true], ['close']])
 
-let hide;
+let hide
 export function toast(text) {
-	fill($('toast'), text);
-	clearTimeout(hide);
-	hide = setTimeout(fill, 5000, $('toast'));
+	fill($('toast'), text)
+	clearTimeout(hide)
+	hide = setTimeout(fill, 5000, $('toast'))
 }
 
 /** Plain http has no clipboard. */
 export function copyable(name, value) {
-	const input = h('input#' + name, { readonly: true, value, 'aria-label': t(name) });
+	const input = h('input#' + name, {readonly: true, value, 'aria-label': t(name)})
 	return h('.line', input, button('copy', () => {
-		input.select();
-		toast(document.execCommand('copy') && t('done'));
-	}));
+		input.select()
+		toast(document.execCommand('copy') && t('done'))
+	}))
 }

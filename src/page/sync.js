@@ -1,195 +1,199 @@
 // Rooms and the socket together: all that was missed comes, and what is sent goes once.
 
-import { toast } from './dom.js';
-import { refusal, t } from './i18n.js';
-import { ask, call, net, send } from './net.js';
-import { Room } from './room.js';
-import * as store from './store.js';
+import {toast} from './dom.js'
+import {refusal, t} from './i18n.js'
+import {ask, call, net, send} from './net.js'
+import {Room} from './room.js'
+import * as my from './store.js'
 
-const TYPING_MS = 5000;
+const TYPING_MS = 5000
 
-export const rooms = new Map();
+export const rooms = new Map()
 /** `changed(room, entry just said)`, `title()`: set by app. */
-export const view = {};
+export const view = {}
 function changed(it, entry) {
-	pump();
-	view.changed(it, entry);
+	pump()
+	view.changed(it, entry)
 }
 
 // Another tab's draft was sent, not this one's.
-addEventListener('storage', () => rooms.forEach((it) => it.draft.text && !store.get('draft.' + it.id) && it.keepDraft()));
+addEventListener('storage', () => rooms.forEach(it => it.draft.text && !my.get('draft.' + it.id) && it.keepDraft()))
 
 export function room(id) {
-	if (!rooms.has(id)) rooms.set(id, new Room(id));
-	return rooms.get(id);
+	if (!rooms.has(id)) rooms.set(id, new Room(id))
+	return rooms.get(id)
 }
 
 net.changed = () => {
-	if (net.state !== 'online') flying = null;
-	changed();
-};
-
-net.resume = () => Object.fromEntries([...rooms.values()].filter((it) => it.loaded).map((it) => [it.id, it.cursor]));
-
-net.ended = () => rooms.forEach((it) => it.out());
-
-net.heard = (frame) => {
-	const { type, user } = frame;
-	if (type === 'send') return answered(frame);
-	const it = rooms.get(frame.room ?? frame.data?.room);
-	if (!it) return;
-	let entry;
-	if (type === 'presence') it.presence(frame);
-	else if (type === 'hands') it.hands = frame.users;
-	else if (type === 'typing') it.typing.set(user.id, { ...user, until: Date.now() + TYPING_MS });
-	else if (type === 'kicked' || type === 'closed') it.out(type);
-	else if (frame.at) {
-		if (frame.at > it.cursor) it.live(frame);
-		entry = it.take(frame);
-		if (entry) it.typing.delete(entry.sender);
-	}
-	changed(it, entry);
-};
-
-net.greeted = (frame, renewed) => rooms.forEach((it) => {
-	const told = frame.rooms.find((r) => r.id === it.id);
-	const { loaded } = it;
-	if (!told?.complete || renewed) it.clear();
-	if (!told) return it.out();
-	learn(it, told);
-	it.member = 'yes';
-	it.goal = told.at;
-	it.missed ||= it.goal > it.cursor;
-	it.lost = loaded && !it.loaded;
-	it.quotes.clear();
-	if (it.loaded) members(it);
-	else load(it);
-});
-
-function learn(it, state) {
-	it.name = state.name;
-	Object.assign(it.state, state);
+	if (net.state !== 'online') flying = null
+	changed()
 }
 
+net.resume = () => Object.fromEntries([...rooms.values()].filter(it => it.loaded).map(it => [it.id, it.cursor]))
+
+net.ended = () => rooms.forEach(it => it.out())
+
+net.heard = frame => {
+	const {type, user} = frame
+	if (type === 'send') return answered(frame)
+	const it = rooms.get(frame.room ?? frame.data?.room)
+	if (!it) return
+	let entry
+	if (type === 'presence') it.presence(frame)
+	else if (type === 'hands') it.hands = frame.users
+	else if (type === 'typing') it.typing.set(user.id, {...user, until: Date.now() + TYPING_MS})
+	else if (['kicked', 'closed'].includes(type)) it.out(type)
+	else if (frame.at) {
+		if (frame.at > it.cursor) it.live(frame)
+		entry = it.take(frame)
+		if (entry) it.typing.delete(entry.sender)
+	}
+	changed(it, entry)
+}
+
+net.greeted = (frame, renewed) => rooms.forEach(it => {
+	const told = frame.rooms.find(r => r.id === it.id)
+	const {loaded} = it
+	if (!told?.complete || renewed) it.clear()
+	if (!told) return it.out()
+	Object.assign(it.state, told)
+	it.member = 'yes'
+	it.goal = told.at
+	it.missed ||= it.goal > it.cursor
+	it.lost = loaded && !it.loaded
+	it.quotes.clear()
+	if (it.loaded) members(it)
+	else load(it)
+})
+
 export async function load(it) {
-	if (it.loading || !await page(it)) return;
-	it.member = 'yes';
-	it.cursor = Math.max(it.cursor, it.goal);
-	if (it.seen === null) it.read();
-	members(it);
-	pump();
+	if (it.loading || !await page(it)) return
+	it.member = 'yes'
+	it.cursor = Math.max(it.cursor, it.goal)
+	if (it.seen === null) it.read()
+	members(it)
+	pump()
 	// One begins to read where one was.
 	for (let pages = 5; pages-- && it.low > it.seen && await older(it););
 }
 
-export const older = (it) => it.loaded && it.more && page(it, it.low);
+export const older = it => it.loaded && it.more && page(it, it.low)
 
 /** Two who ask wait for one. */
 function page(it, before) {
-	return it.loading ||= ask(it, 'history', { before }).then((answer) => {
-		it.loading = null;
-		if (!answer.code) it.page(answer);
-		else if (answer.code === 3 || answer.code === 4) it.out('no');
-		if (answer.code !== -1) changed(it);
-		return !answer.code;
-	});
+	return it.loading ||= ask(it, 'history', {before}).then(answer => {
+		it.loading = null
+		if (!answer.code) it.page(answer)
+		else if ([3, 4].includes(answer.code)) it.out('no')
+		if (answer.code !== -1) changed(it)
+		return !answer.code
+	})
 }
 
 export function quote(it, seq) {
-	const quoted = { text: '…' };
-	it.quotes.set(seq, quoted);
-	ask(it, 'history', { after: seq - 1, limit: 1 }).then((answer) => {
-		const [said] = answer.complete ? answer.data : [];
-		Object.assign(quoted, { name: said?.data?.name, text: answer.code ? refusal(answer) : said?.data?.data.text || t('noMore') });
-		changed(it);
-	});
-	return quoted;
+	const quoted = {text: '…'}
+	it.quotes.set(seq, quoted)
+	ask(it, 'history', {after: seq - 1, limit: 1}).then(answer => {
+		const {name, data} = (answer.complete && answer.data[0]?.data) || {}
+		Object.assign(quoted, {name, text: answer.code ? refusal(answer) : data?.text || t('noMore')})
+		changed(it)
+	})
+	return quoted
 }
 
 export async function members(it) {
-	const { code, data, state } = await ask(it, 'members');
-	if (code) return;
-	it.setMembers(data);
-	learn(it, state);
-	store.remember(it.id, { name: it.name });
-	changed(it);
+	const {code, data, state} = await ask(it, 'members')
+	if (code) return
+	it.setMembers(data)
+	Object.assign(it.state, state)
+	my.remember(it.id, {name: it.name})
+	changed(it)
 }
 
 // One message in flight, so that none overtakes another; nobody sends what another wrote.
-let flying, pause;
+let flying, pause
 
 function pump() {
-	if (flying || pause) return;
+	if (flying || pause) return
 	for (const it of rooms.values()) {
-		it.pending.filter((p) => p.by !== store.by()).forEach((p) => { p.failed ||= { code: 'late' }; });
-		const item = it.member === 'yes' && it.pending.find((p) => !p.failed);
-		if (!item) continue;
-		const { uuid, text, reply } = item;
-		if (send({ type: 'msg', uuid, room: it.id, reply, data: { type: 'Text', text } })) flying = { it, item };
-		return;
+		it.pending.forEach(p => p.failed ||= p.by !== my.by() && {code: 'late'})
+		const item = it.member === 'yes' && it.pending.find(p => !p.failed)
+		if (!item) continue
+		const {uuid, text, reply} = item
+		if (send({type: 'msg', uuid, room: it.id, reply, data: {type: 'Text', text}})) flying = {it, item}
+		return
 	}
 }
 
 function answered(frame) {
-	if (flying?.item.uuid !== frame.uuid) return;
-	const { it, item } = flying;
-	flying = null;
-	if (!frame.code) it.stored(frame);
+	if (flying?.item.uuid !== frame.uuid) return
+	const {it, item} = flying
+	flying = null
+	if (!frame.code) it.stored(frame)
 	// What it answers was deleted meanwhile.
-	else if (frame.code === 2 && item.reply) delete item.reply;
-	else if (frame.code === 7 || frame.code === 9) pause = setTimeout(() => { pause = 0; pump(); }, 1000 * (frame.retryAfter || 1));
-	else it.keep(Object.assign(item, { failed: frame }));
-	changed(it);
+	else if (frame.code === 2 && item.reply) delete item.reply
+	else if ([7, 9].includes(frame.code)) pause = setTimeout(() => {pause = 0; pump()}, 1000 * (frame.retryAfter || 1))
+	else it.keep(Object.assign(item, {failed: frame}))
+	changed(it)
 }
 
 export function say(it, item) {
-	it.say(item);
-	changed(it);
+	it.say(item)
+	changed(it)
 }
 
 export async function change(it, entry, text) {
-	const { uuid } = entry;
-	const answer = await ask(it, text ? 'edit' : 'delete', { uuid, data: { type: 'Text', text } });
-	if (!answer.code) Object.assign(entry, text ? { text, modified: true } : { kind: 'deleted', text: '' });
-	changed(it);
-	return answer;
+	const {uuid} = entry
+	const answer = await ask(it, text ? 'edit' : 'delete', {uuid, data: {type: 'Text', text}})
+	if (!answer.code) Object.assign(entry, text ? {text, modified: true} : {kind: 'deleted', text: ''})
+	changed(it)
+	return answer
 }
 
-let typed = 0;
+let typed = 0
 export function typing(it) {
-	if (Date.now() - typed < 3000) return;
-	typed = Date.now();
-	send({ type: 'typing', room: it.id });
+	if (Date.now() - typed < 3000) return
+	typed = Date.now()
+	send({type: 'typing', room: it.id})
 }
 
-export async function enter(path, body) {
-	const answer = await call('/room/' + path, body);
-	if (answer.status === 401 && store.me().token) {
-		store.set('me', null);
-		return enter(path, body);
-	}
+/** `as` whom one asked first; `changed()`: not wanted any more. Answers `{id}`, or why not; `again`: nobody knows. */
+export async function enter(path, body, changed, as = my.me()) {
+	const answer = await call('/room/' + path, body, as)
+	const {status, success, code, data} = answer
+	if ([0, 503].includes(status)) return {...answer, again: true}
+	if (status === 401 && my.me().token === as.token) my.set('me', null)
+	const me = my.me()
+	// Another tab was quicker.
+	if (!success && me.token !== as.token) return enter(path, body, changed)
 	// A void key is none.
-	if (answer.code === 'wrong_password' && body.ownerKey) {
-		if (body.ownerKey === store.known(body.roomId).key) store.remember(body.roomId, { key: null });
-		toast(t('void'));
-		return enter(path, { ...body, ownerKey: null });
+	if (code === 'wrong_password' && body.ownerKey) {
+		if (body.ownerKey === my.known(body.roomId).key) my.remember(body.roomId, {key: null})
+		toast(t('void'))
+		return enter(path, {...body, ownerKey: null}, changed)
 	}
-	if (answer.code === 'room_not_found') store.forget(body.roomId);
-	if (!answer.success) return answer;
-	const { user, room: { id, roomId, roomName }, token, ownerKey = body.ownerKey } = answer.data;
-	store.set('me', { id: user.id, token });
-	store.set('name', user.userName);
-	if (store.known(id).roomId !== roomId) store.forget(id);
-	rooms.delete(id);
-	store.remember(id, { roomId, name: roomName, ...(ownerKey && { key: ownerKey }) });
-	return { id };
+	if (code === 'room_not_found') my.forget(body.roomId)
+	if (!success) return answer
+	const {user, token, room: {id, roomId, roomName: name}, ownerKey: key = body.ownerKey} = data
+	const extra = me.id !== user.id && (me.token || changed())
+	if (my.known(id).roomId !== roomId) my.forget(id)
+	// No room loses its owner.
+	if (key || !extra) my.remember(id, {roomId, name, ...(key && {key})})
+	if (extra) {
+		const left = await call('/room/leave', {roomId, userId: user.userId}, data)
+		return left.success && !changed() ? enter('join', {...body, roomId, ownerKey: key}, changed) : {again: true}
+	}
+	if (!me.token) my.set('me', {id: user.id, token})
+	my.set('seed', null)
+	my.set('name', user.userName)
+	return {id}
 }
 
 export async function leave(it) {
-	const answer = await ask(it, 'leave');
+	const answer = await ask(it, 'leave')
 	if (!answer.code) {
-		rooms.delete(it.id);
-		store.forget(it.id, true);
+		rooms.delete(it.id)
+		my.forget(it.id, true)
 	}
-	return answer;
+	return answer
 }

@@ -253,10 +253,16 @@ impl Room {
         }
     }
 
-    /// A name near to `wish` that nobody here has.
+    /// A name near to `wish` that nobody here has. After Max-2 comes Max-3, not Max-2-2.
     fn free_name(&self, wish: &str) -> String {
-        let stem: String = wish.chars().take(MAX_NAME_CHARS - 5).collect();
-        (2..)
+        let counted = wish.rsplit_once('-').and_then(|(stem, count)| {
+            let few = (1..=3).contains(&count.len()) && count.bytes().all(|b| b.is_ascii_digit());
+            let count: usize = count.parse().ok().filter(|_| few && !stem.is_empty())?;
+            Some((stem, count + 1))
+        });
+        let (stem, from) = counted.unwrap_or((wish, 2));
+        let stem: String = stem.chars().take(MAX_NAME_CHARS - 5).collect();
+        (from..)
             .map(|n| format!("{stem}-{n}"))
             .find(|name| self.holders(name).is_empty())
             .unwrap_or(stem)

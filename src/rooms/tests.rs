@@ -864,6 +864,36 @@ fn the_suggestion_for_a_longest_name_is_no_longer() {
 }
 
 #[test]
+fn suggestions_count_on_and_do_not_pile_up() {
+    let mut house = house();
+    let (room, _) = house.room();
+    for (name, next) in [
+        ("Max", "Max-2"),
+        ("Max-2", "Max-3"),
+        ("Max-9", "Max-10"),
+        ("Max-999", "Max-1000"),
+        ("Max-2010", "Max-2010-2"),
+        ("Max-+2", "Max-+2-2"),
+        ("Max-", "Max--2"),
+        ("-2", "-2-2"),
+    ] {
+        house.guest_in(room, name);
+        let seat = house.guest(Some(name));
+        let suggest = next.to_owned();
+        let refusal = house.refusal(join(room, seat));
+        assert_eq!(refusal, Refusal::NameTaken { suggest }, "{name}");
+    }
+    house.guest_in(room, "Max-3");
+    let suggest = "Max-4".to_owned();
+    for name in ["Max", "Max-2"] {
+        let seat = house.guest(Some(name));
+        let suggest = suggest.clone();
+        let refusal = house.refusal(join(room, seat));
+        assert_eq!(refusal, Refusal::NameTaken { suggest });
+    }
+}
+
+#[test]
 fn a_name_is_free_again_when_its_bearer_has_left() {
     let mut house = house();
     let (room, _) = house.room();

@@ -183,10 +183,20 @@ struct Envelope<'a, T> {
     retry_after: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     suggest: Option<&'a str>,
+    /// For who may change the language after it has asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    messages: Option<Messages>,
     #[serde(skip_serializing_if = "Option::is_none")]
     v: Option<u64>,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     cursor: Option<Cursor<'a>>,
+}
+
+/// `message` in each language.
+#[derive(Serialize)]
+struct Messages {
+    en: String,
+    zh: String,
 }
 
 #[derive(Serialize)]
@@ -211,6 +221,7 @@ fn envelope<T: Serialize>(call: Call, lang: Lang, v: Option<u64>, data: T) -> St
         code,
         retry_after,
         suggest,
+        messages: None,
         v,
         cursor,
     })
@@ -230,6 +241,10 @@ pub fn failure(refusal: &Refusal, lang: Lang, v: Option<u64>) -> String {
         code: Some(refusal::word(refusal)),
         retry_after: refusal::retry_after(refusal),
         suggest: refusal::suggest(refusal),
+        messages: v.map(|_| Messages {
+            en: refusal::sentence(refusal, Lang::En),
+            zh: refusal::sentence(refusal, Lang::Zh),
+        }),
         v,
         cursor: None,
     })
@@ -244,6 +259,7 @@ pub fn plain_failure(code: &str, message: &str) -> String {
         code: Some(code),
         retry_after: None,
         suggest: None,
+        messages: None,
         v: None,
         cursor: None,
     })
@@ -479,6 +495,7 @@ pub fn fetched(lang: Lang, v: Option<u64>, page: &Page, cursor_epoch: Option<&st
         code,
         retry_after,
         suggest,
+        messages: None,
         v,
         cursor,
     })

@@ -253,7 +253,7 @@ promise('what was pressed while the server was away is done when it is back, unl
 	await anna.page.goto(world.base + '/');
 	let asked = 0;
 	anna.page.on('request', (request) => { asked += request.url().endsWith('/room/create'); });
-	const form = anna.page.locator('#make');
+	const form = anna.page.locator('#create');
 	const press = async () => {
 		await form.getByRole('button').click();
 		await anna.page.getByRole('alert').getByText('The server does not answer.').waitFor();
@@ -275,6 +275,125 @@ promise('what was pressed while the server was away is done when it is back, unl
 	await world.server.start();
 	await anna.sees('⁨Anna⁩ joined');
 	await anna.says('here');
+});
+
+promise('a late answer takes nobody into a room that one has turned away from', async (world) => {
+	const anna = await world.teacher('Anna', 'Physics');
+	const ben = await world.teacher('Ben', 'Chemistry');
+	const cleo = await world.person();
+	const join = await cleo.holds('/room/join');
+	await cleo.knock(`${world.base}/#/room/${anna.room()}`, 'Cleo');
+	await join.asked(1);
+	await cleo.page.getByRole('link', { name: 'All rooms' }).click();
+	await cleo.page.getByLabel('Room number or link').fill(String(ben.room()));
+	await cleo.page.locator('#join').getByLabel('Your name').fill('Cleo');
+	await cleo.press('Join');
+	await join.answer(2);
+	await cleo.text.waitFor();
+	const me = () => cleo.page.evaluate(() => localStorage['parlor.me']);
+	const before = await me();
+	await cleo.text.pressSequentially('half a w');
+	await join.answer(1);
+	// One person is one guest, also where the answer came too late: in that room as in this.
+	await join.answer(3);
+	await cleo.until((id) => JSON.parse(localStorage['parlor.rooms']).some((room) => room.id === id), anna.room());
+	await cleo.text.pressSequentially('ord');
+	assert.equal(await cleo.text.inputValue(), 'half a word');
+	assert.equal(cleo.room(), ben.room());
+	assert.equal(await me(), before);
+	await cleo.text.press('Enter');
+	await cleo.isSent();
+	await ben.sees('half a word');
+	assert.deepEqual(await anna.messages(), []);
+	await anna.page.getByRole('button', { name: '2 of 2 here' }).waitFor();
+	await cleo.page.getByRole('link', { name: 'All rooms' }).click();
+	await cleo.page.locator('#rooms').getByRole('link', { name: 'Physics' }).click();
+	await join.answer(4);
+	await cleo.says('here, too');
+	await anna.sees('here, too');
+});
+
+promise('who turned away before the server answered at all is in no room', async (world) => {
+	const anna = await world.teacher('Anna');
+	const ben = await world.pupil(anna, 'Ben');
+	const link = ben.page.url();
+	await ben.choose('Leave the room');
+	await ben.press('OK', ben.dialog);
+	await ben.page.locator('#create').waitFor();
+	let asked = 0;
+	ben.page.on('request', (request) => { asked += request.url().endsWith('/room/join'); });
+	const where = await ben.holds('/where');
+	// Whose name is known is let in without a question.
+	await ben.page.evaluate((link) => { location.href = link; }, link);
+	await where.asked(1);
+	await ben.page.evaluate(() => { location.hash = '#/'; });
+	await where.answer(2);
+	await ben.page.locator('#create').waitFor();
+	await where.answer(1);
+	await ben.page.getByLabel('Room number or link').fill(String(anna.room()));
+	await ben.until(() => document.querySelector('#create'));
+	assert.equal(asked, 0);
+});
+
+promise('Join that is pressed twice is asked once, and what is written then is sent', async (world) => {
+	const anna = await world.teacher('Anna');
+	const ben = await world.person();
+	const join = await ben.holds('/room/join');
+	await ben.knock(`${world.base}/#/room/${anna.room()}`, 'Ben');
+	await join.asked(1);
+	await ben.press(/^Join/);
+	await ben.page.getByLabel('Your name').press('Enter');
+	await ben.page.getByRole('status').getByText('Connecting …').waitFor();
+	await join.answer(1);
+	await ben.text.waitFor();
+	await ben.text.pressSequentially('written at once');
+	assert.equal(await ben.text.inputValue(), 'written at once', 'the focus stays');
+	await ben.text.press('Enter');
+	await ben.isSent();
+	await anna.sees('written at once');
+	assert.equal(join.count(), 1);
+});
+
+promise('an answer that is lost makes no second guest, after a reload neither, and what was corrected meanwhile is heeded', async (world) => {
+	world.expect(...UNREACHABLE);
+	const anna = await world.teacher('Anna');
+	const link = `${world.base}/#/room/${anna.room()}`;
+	const silence = (who) => who.page.getByRole('alert').getByText('The server does not answer.').waitFor();
+	const ben = await world.person();
+	const bens = await ben.holds('/room/join');
+	await ben.knock(link, 'Ben');
+	await bens.lose(1);
+	await silence(ben);
+	await ben.page.reload();
+	await ben.page.getByLabel('Your name').fill('Ben');
+	await ben.page.locator('#join').getByRole('button').click();
+	await bens.answer(2);
+	await ben.says('I am one');
+	await anna.page.getByRole('button', { name: '2 of 2 here' }).waitFor();
+
+	const cleo = await world.person();
+	const cleos = await cleo.holds('/room/join');
+	await cleo.knock(link, 'Clo');
+	await cleos.lose(1);
+	await silence(cleo);
+	await cleo.page.getByLabel('Your name').fill('Cleo');
+	await cleo.page.locator('#join').getByRole('button').click();
+	await cleos.answer(2);
+	await anna.sees('⁨Cleo⁩ joined');
+	await cleo.says('I am another');
+
+	// Also where the answer comes after all: who was let in by a name that is wished no more leaves again.
+	const dora = await world.person();
+	const doras = await dora.holds('/room/join');
+	await dora.knock(link, 'Dor');
+	await doras.asked(1);
+	await dora.page.getByLabel('Your name').fill('Dora');
+	await doras.answer(1);
+	await anna.sees('⁨Dor⁩ left');
+	await dora.page.locator('#join').getByRole('button').click();
+	await doras.answer(2);
+	await dora.says('I am a third');
+	await anna.sees('⁨Dora⁩ joined');
 });
 
 /** Where the divider stands in the list, and the first message below it; null where there is none in view. */
@@ -326,7 +445,7 @@ promise('what was missed is divided off where one had read to, and counted until
 
 	// And from the first screen, where the last divider is no news any more.
 	await anna.page.getByRole('link', { name: 'All rooms' }).click();
-	await anna.page.locator('#make').waitFor();
+	await anna.page.locator('#create').waitFor();
 	await anna.page.goBack();
 	await anna.sees('reloaded 49.');
 	assert.equal(await anna.log.locator('.unread').count(), 0);

@@ -198,7 +198,7 @@ promise('a room that is no more is forgotten by who knocks at it', async (world)
 	await anna.page.getByRole('alert').getByText('There is no such room.').waitFor();
 	assert.deepEqual(await kept(anna, 'seen.'), []);
 	await anna.page.getByRole('link', { name: 'All rooms' }).click();
-	await anna.page.locator('#make').waitFor();
+	await anna.page.locator('#create').waitFor();
 	assert.equal(await anna.page.getByText('Physics 7b').count(), 0);
 });
 
@@ -238,13 +238,79 @@ promise('two tabs of one browser are one person: each shows all, and nothing is 
 	}
 });
 
+promise('two tabs in which one joins at once are one person, whichever answer comes first', async (world) => {
+	const anna = await world.teacher('Anna', 'Physics');
+	const cleo = await world.teacher('Cleo', 'Chemistry');
+	const ben = await world.person();
+	const other = await world.tab(ben.page.context());
+	const calls = [await ben.holds('/room/join'), await other.holds('/room/join')];
+	const link = (teacher) => `${world.base}/#/room/${teacher.room()}`;
+	// The same room: nobody is refused a name of one's own.
+	for (const [i, who] of [ben, other].entries()) {
+		await who.knock(link(anna), 'Ben');
+		await calls[i].asked(1);
+	}
+	for (const [i, who] of [other, ben].entries()) {
+		await calls[1 - i].answer(1);
+		await who.says(`from tab ${i}`);
+	}
+	for (const who of [ben, other]) {
+		await who.sees('from tab 1');
+		assert.equal(await who.own.count(), 2);
+		await who.page.reload();
+		await who.sees('from tab 1');
+		assert.equal(await who.own.count(), 2);
+	}
+	await anna.page.getByRole('button', { name: '2 of 2 here' }).waitFor();
+
+	// Different rooms: nobody is put out of one, and nobody is left behind.
+	const dora = await world.person();
+	const beside = await world.tab(dora.page.context());
+	const held = [await dora.holds('/room/join'), await beside.holds('/room/join')];
+	for (const [i, who] of [dora, beside].entries()) {
+		await who.knock(link([anna, cleo][i]), 'Dora');
+		await held[i].asked(1);
+	}
+	await held[0].answer(1);
+	await dora.says('in Physics');
+	await held[1].answer(1);
+	await held[1].answer(2);
+	await beside.says('in Chemistry');
+	await dora.says('still in Physics');
+	for (const who of [dora, beside]) {
+		await who.page.reload();
+		await who.says('after a reload');
+	}
+	await anna.page.getByRole('button', { name: '3 of 3 here' }).waitFor();
+	await cleo.page.getByRole('button', { name: '2 of 2 here' }).waitFor();
+});
+
+promise('a room that was made in one tab while one joined another in the next is still one\'s own', async (world) => {
+	const cleo = await world.teacher('Cleo', 'Chemistry');
+	const anna = await world.person();
+	const other = await world.tab(anna.page.context());
+	const create = await anna.holds('/room/create');
+	await anna.page.goto(world.base + '/');
+	await anna.page.locator('#room-name').fill('Physics');
+	await anna.page.locator('#my-name').fill('Anna');
+	await anna.press('Make a room');
+	await create.asked(1);
+	await other.join(`${world.base}/#/room/${cleo.room()}`, 'Anna');
+	await create.answer(1);
+	await anna.says('mine');
+	await anna.choose('Room settings');
+	await anna.page.getByRole('dialog', { name: 'Room settings' }).waitFor();
+	await other.says('here, too');
+	await cleo.sees('here, too');
+});
+
 promise('who leaves a room is gone from it, and the device has forgotten it', async (world) => {
 	const anna = await world.teacher('Anna');
 	const ben = await world.pupil(anna, 'Ben');
 	await ben.says('good bye');
 	await ben.choose('Leave the room');
 	await ben.press('OK', ben.dialog);
-	await ben.page.locator('#make').waitFor();
+	await ben.page.locator('#create').waitFor();
 	await anna.sees('⁨Ben⁩ left');
 	await anna.page.getByRole('button', { name: '1 of 1 here' }).waitFor();
 	assert.deepEqual([await kept(ben, 'seen.'), await kept(ben, 'out.')], [[], []]);
@@ -263,7 +329,7 @@ promise('the only owner who leaves is told that the device keeps the key, and co
 		await anna.choose('Leave the room');
 		await anna.page.getByRole('dialog', { name: 'Leave the room (this device stays its owner)?' }).waitFor();
 		await anna.press('OK', anna.dialog);
-		await anna.page.locator('#make').waitFor();
+		await anna.page.locator('#create').waitFor();
 	};
 	const owns = () => anna.page.evaluate(() => JSON.parse(localStorage['parlor.rooms'])[0].key);
 	await leaves();

@@ -104,7 +104,7 @@ for (const locale of ['en-GB', 'zh-CN']) {
 			for (const { page } of [teacher, ben, guest]) await page.emulateMedia({ colorScheme });
 			const is = (what) => `${what}, ${colorScheme}`;
 			await guest.page.goto(world.base + '/');
-			await guest.page.locator('#make').waitFor();
+			await guest.page.locator('#create').waitFor();
 			await guest.isAccessible(is('the first screen'));
 			await guest.page.goto(`${world.base}/#/room/${teacher.room()}`);
 			await guest.page.locator('#name').waitFor();
@@ -162,7 +162,7 @@ promise('nothing is wider than a phone, nor than 320 pixels, nor with letters tw
 		await teacher.fits(`the settings at ${width} pixels, letters ${size}`);
 		await teacher.page.keyboard.press('Escape');
 		await ben.page.getByRole('link', { name: 'All rooms' }).click();
-		await ben.page.locator('#make').waitFor();
+		await ben.page.locator('#create').waitFor();
 		await ben.fits(`the first screen at ${width} pixels, letters ${size}`);
 		await ben.page.goBack();
 		await ben.text.waitFor();
@@ -220,7 +220,7 @@ promise('English and Chinese are chosen by the browser, and switched', async (wo
 	await ben.sees('⁨Ben⁩ 加入了房间');
 	// No word of the other language is left on the way, and none is missing.
 	await ben.page.getByRole('link', { name: '所有房间' }).click();
-	await ben.page.locator('#make').waitFor();
+	await ben.page.locator('#create').waitFor();
 	assert.deepEqual(await ben.page.locator('label').evaluateAll((all) => all.map((el) => el.textContent.trim()).filter((text) => !/[\u4e00-\u9fff]/.test(text))), []);
 	await ben.press('English');
 	await ben.page.getByLabel('Name of the room').waitFor();
@@ -239,7 +239,7 @@ promise('switching the language on the first screen keeps all that was typed the
 	assert.equal(await focused(), 'language');
 	await anna.page.locator('[data-act=language]').press('Enter');
 	await anna.page.getByLabel('Name of the room').waitFor();
-	await anna.press('Make a room', anna.page.locator('#make'));
+	await anna.press('Make a room', anna.page.locator('#create'));
 	await anna.sees('⁨Anna⁩ joined');
 
 	// The same at the door, with what was refused there.
@@ -255,6 +255,63 @@ promise('switching the language on the first screen keeps all that was typed the
 	assert.equal(await ben.page.getByLabel('你的名字').inputValue(), 'Ben');
 	await ben.page.getByLabel('密码').press('Enter');
 	await ben.text.waitFor();
+});
+
+promise('what is refused is said where one pressed, in view on a small phone', async (world) => {
+	world.expect(/status of 40\d .*\/room\/(join|create)/);
+	for (let i = 0; i < 8; i++) await world.api('/room/create', { roomName: `Room of ${i}`, userName: 'Anna', listed: true });
+	for (const [width, height] of [[320, 568], [390, 844]]) {
+		const ben = await world.person({ ...PHONE, viewport: { width, height } });
+		await ben.page.goto(world.base + '/');
+		const isInView = async (role, card, text) => {
+			const el = ben.page.locator(card).getByRole(role).getByText(text);
+			await el.waitFor();
+			await eventually(`${text} is in view at ${width} pixels`, async () => {
+				const { top, bottom } = await el.evaluate((el) => el.getBoundingClientRect().toJSON());
+				return top >= 0 && bottom < height + 1;
+			});
+		};
+		const pressed = async (card, path, fields, text) => {
+			const call = await ben.holds(path);
+			for (const [id, value] of Object.entries(fields)) await ben.page.locator(id).fill(value);
+			await ben.page.locator(card).getByRole('button').click();
+			await isInView('status', card, 'Connecting …');
+			await call.answer(1);
+			await isInView('alert', card, text);
+			await ben.isAccessible(`${card}, refused`);
+		};
+		await pressed('#join', '/room/join', { '#room': '4711', '#name': 'Ben' }, 'There is no such room.');
+		await pressed('#create', '/room/create', { '#room-name': 'x'.repeat(65), '#my-name': 'Ben' }, /too long/);
+		assert.equal(await ben.page.getByRole('alert').getByText('There is no such room.').count(), 0);
+		await ben.fits('a refusal');
+	}
+});
+
+promise('what is under way and what was refused are said in the language of now', async (world) => {
+	world.expect(/status of 404 .*\/room\/join/, /net::ERR_/);
+	const ben = await world.person();
+	const join = await ben.holds('/room/join');
+	await ben.page.goto(world.base + '/');
+	await ben.page.getByLabel('Room number or link').fill('4711');
+	await ben.page.locator('#name').fill('Ben');
+	await ben.press('Join', ben.page.locator('#join'));
+	const [status, alert] = ['status', 'alert'].map((role) => ben.page.locator('main').getByRole(role));
+	const language = ben.page.locator('[data-act=language]');
+	await status.getByText('Connecting …').waitFor();
+	await language.click();
+	await status.getByText('正在连接…').waitFor();
+	await join.lose(1);
+	await alert.getByText('服务器没有响应。').waitFor();
+	await language.click();
+	await alert.getByText('The server does not answer.').waitFor();
+	await status.getByText('Connecting …').waitFor();
+	await join.answer(2);
+	await alert.getByText('There is no such room.').waitFor();
+	await language.click();
+	await alert.getByText('房间不存在').waitFor();
+	await language.click();
+	await alert.getByText('There is no such room.').waitFor();
+	assert.equal(await status.textContent(), '');
 });
 
 promise('the board shows the way in and the newest messages, as large as a wall needs', async (world) => {
@@ -331,7 +388,7 @@ promise('blanks are no name: nobody is let in without one', async (world) => {
 	let asked = 0;
 	anna.page.on('request', (request) => { asked += request.url().endsWith('/room/create'); });
 	await anna.page.goto(world.base + '/');
-	const form = anna.page.locator('#make');
+	const form = anna.page.locator('#create');
 	await form.getByLabel('Name of the room').fill('Physics');
 	const name = form.getByLabel('Your name');
 	await name.fill('   ');
@@ -360,7 +417,7 @@ promise('a closed list offers the rooms of --room, and no way to make one', ['--
 	const ben = await world.person(PHONE);
 	await ben.page.goto(world.base + '/');
 	await ben.page.getByRole('heading', { name: 'Class 7b' }).waitFor();
-	assert.equal(await ben.page.locator('#make').count(), 0);
+	assert.equal(await ben.page.locator('#create').count(), 0);
 	await ben.page.getByRole('link', { name: /Art/ }).waitFor();
 	await ben.isAccessible('the first screen of a closed server');
 	await ben.page.getByRole('link', { name: /Maths/ }).click();

@@ -69,7 +69,7 @@ try {
 	await shoot('laptop-dark', teacher, 'dark');
 	const guest = await world.person(PHONE);
 	await guest.page.goto(world.base + '/');
-	await guest.page.waitForFunction(() => document.querySelector('#make') && document.querySelector('.home img').naturalWidth);
+	await guest.page.waitForFunction(() => document.querySelector('#create') && document.querySelector('.home img').naturalWidth);
 	await shoot('first', guest, 'light', 'css');
 	await teacher.page.emulateMedia({ colorScheme: 'light' });
 	await teacher.page.goto(`${world.base}/#/room/${ben.room()}/board`);

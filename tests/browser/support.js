@@ -256,7 +256,7 @@ class Person {
 
 	async make(roomName, name, base = this.base) {
 		await this.page.goto(base + '/');
-		const form = this.page.locator('#make');
+		const form = this.page.locator('#create');
 		await form.getByLabel(/^(Name of the room|房间名称)$/).fill(roomName);
 		await form.getByLabel(/^(Your name|你的名字)$/).fill(name);
 		await form.getByRole('button').click();
@@ -272,6 +272,22 @@ class Person {
 	async join(link, name) {
 		await this.knock(link, name);
 		await this.text.waitFor();
+	}
+
+	/** The server does what is asked of it at `path`, and the answers wait: the n-th comes with `answer(n)`, or is lost. */
+	async holds(path) {
+		const held = [];
+		await this.page.route('**' + path, async (route) => { held[held.length] = { route, response: route.fetch() }; });
+		const next = async (n) => {
+			const { route, response } = await eventually(`${path} is asked for, time ${n}`, () => held[n - 1]);
+			return { route, response: await response };
+		};
+		return {
+			count: () => held.length,
+			asked: (n) => next(n),
+			answer: async (n) => { const { route, response } = await next(n); await route.fulfill({ response }); },
+			lose: async (n) => (await next(n)).route.abort('connectionreset'),
+		};
 	}
 
 	room() {

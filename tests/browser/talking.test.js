@@ -1,7 +1,7 @@
 // People in one room: what one says the others read, once, and the page keeps its place.
 
 import assert from 'node:assert/strict';
-import { PHONE, promise } from './support.js';
+import { NO_LIMITS, PHONE, promise } from './support.js';
 
 /** What one can do with a message. */
 async function act(who, text, name) {
@@ -138,6 +138,56 @@ promise('one can answer with a quotation, edit and delete what is one\'s own, an
 	// Another's message a pupil can only answer.
 	await act(ben, 'What is two');
 	assert.deepEqual(await ben.dialog.locator('.menu button').allTextContents(), ['Reply']);
+});
+
+promise('what one answers is shown as it stands now, also after it was edited or deleted', NO_LIMITS, async (world) => {
+	const anna = await world.teacher('Anna');
+	const ben = await world.pupil(anna, 'Ben');
+	await anna.says('What is two and tow?');
+	await ben.sees('What is two');
+	await act(ben, 'What is two', 'Reply');
+	await ben.text.fill('Four');
+	const strip = ben.page.locator('.context');
+	await strip.getByText('What is two and tow?').waitFor();
+	const edits = async (from, to) => {
+		await anna.own.filter({ hasText: from }).locator('[data-act=actions]').click();
+		await anna.press('Edit', anna.dialog);
+		await anna.types(to);
+		await anna.sees(to);
+	};
+	await edits('What is two', 'What is two and two?');
+	await strip.getByText('What is two and two?').waitFor();
+	// What was kept over a reload is as old as the draft.
+	await ben.page.goto('about:blank');
+	await edits('What is two', 'What is two and three?');
+	await ben.page.goto(anna.page.url());
+	await strip.getByText('What is two and three?').waitFor();
+	assert.equal(await ben.text.inputValue(), 'Four');
+	await ben.says('Five');
+	await anna.log.locator('.quote', { hasText: 'What is two and three?' }).waitFor();
+	await edits('What is two and three', 'What is six and six?');
+	for (const who of [anna, ben]) await who.log.locator('.quote', { hasText: 'What is six and six?' }).waitFor();
+
+	// It is so also where that stands far above, and is not loaded.
+	await ben.rows.filter({ hasText: 'What is six' }).first().locator('[data-act=actions]').click();
+	await ben.press('Reply', ben.dialog);
+	await ben.text.fill('Twelve');
+	await world.crowd(anna, 300, (i) => `hay ${i}.`);
+	await ben.sees('hay 299.');
+	await ben.until(() => document.title === 'Physics 7b · parlor');
+	await ben.page.goto('about:blank');
+	const change = (text) => anna.page.evaluate(async (text) => {
+		const { change, room } = await import('/page/sync.js');
+		const it = room(Number(location.hash.match(/\d+/)[0]));
+		await change(it, it.entries.find((e) => e.text === 'What is six and six?' || e.text === 'What is six and seven?'), text);
+	}, text);
+	await change('What is six and seven?');
+	await ben.page.goto(anna.page.url());
+	await strip.getByText('What is six and seven?').waitFor();
+	await change();
+	await strip.getByText('This message is no more.').waitFor();
+	assert.equal(await ben.text.inputValue(), 'Twelve');
+	await ben.says('Twelve');
 });
 
 promise('what one answers stands in its own direction, beside who said it', async (world) => {

@@ -182,7 +182,7 @@ promise('the teacher takes somebody out, keeps out, and lets in again', async (w
 	await toMember(teacher, 'Ben', 'Take out and keep out', true);
 	await ben.page.getByText('You were taken out of this room.').waitFor();
 	await ben.knock(link, 'Ben');
-	await ben.page.getByRole('alert').filter({ hasText: /\S/ }).waitFor();
+	await ben.page.getByRole('alert').getByText('An owner keeps you out of this room.').waitFor();
 	assert.equal(await ben.text.count(), 0);
 	const box = await settings(teacher);
 	await teacher.press('Let ⁨Ben⁩ in again', box);

@@ -79,22 +79,48 @@ fn a_code_is_read_as_the_link_that_was_given() {
     let http = server.client();
     let (own, port) = (server.http, server.http.port());
     let key = "0123456789abcdef0123456789abcdef";
+    let maker = create(&http, json!({}));
+    let (room, id) = (maker.room, &maker.room_id);
     for link in [
         format!("http://{own}"),
         format!("http://{own}/"),
-        format!("http://{own}/#/room/7"),
-        format!("http://{own}/#/room/7?owner={key}"),
-        format!("http://localhost:{port}/#/room/{key}"),
+        format!("http://{own}/#/room/{room}"),
+        format!("http://{own}/#/room/{room}/board"),
+        format!("http://{own}/#/room/{room}?owner={key}"),
+        format!("http://{own}/#/room/{room}/board?owner={key}"),
+        format!("http://localhost:{port}/#/room/{id}"),
     ] {
         assert_eq!(drawn(&http, &link), link);
     }
     // Behind a proxy it is called otherwise, and the page asks for that.
     let named = http.named("chat.example.org");
     for link in [
-        "https://chat.example.org/",
-        "http://chat.example.org/#/room/7",
+        "https://chat.example.org/".to_owned(),
+        format!("http://chat.example.org/#/room/{room}"),
     ] {
-        assert_eq!(drawn(&named, link), link);
+        assert_eq!(drawn(&named, &link), link);
+    }
+}
+
+#[test]
+fn no_code_leads_into_a_room_that_is_not_there() {
+    let server = Server::start(&["--data", "none"]);
+    let http = server.client().english();
+    let room = create(&http, json!({})).room;
+    for place in [
+        (room + 1).to_string(),
+        format!("{}/board", room + 1),
+        format!("{}?owner=0123456789abcdef", room + 1),
+        "0123456789abcdef0123456789abcdef".into(),
+        "0".into(),
+        "99999999999999999999".into(),
+        "nowhere".into(),
+        "?owner=0123456789abcdef".into(),
+    ] {
+        let link = format!("http://{}/#/room/{place}", server.http);
+        let reply = http.get(&format!("/qr.svg?text={}", encoded(&link)));
+        let sentence = reply.refused(404, "room_not_found");
+        assert_eq!(sentence, "There is no such room.", "{place}");
     }
 }
 

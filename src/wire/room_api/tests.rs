@@ -484,6 +484,12 @@ fn a_failure_has_a_word_a_sentence_and_no_data() {
             "code": "too_fast", "retryAfter": 3
         })
     );
+    let both = samples::json(&failure(&Refusal::NoSuchRoom, Lang::En, Some(1)));
+    assert_eq!(
+        both["messages"],
+        json!({"en": "There is no such room.", "zh": "房间不存在"}),
+        "for who asks for it"
+    );
     let suggest = "Ada-2".to_owned();
     let taken = answer(Refusal::NameTaken { suggest }, Lang::En);
     assert_eq!(
