@@ -47,7 +47,7 @@ deleted|$0 deleted|已删除 $0 条
 deleted+|$1 deleted $0|$1 删除了 $0 条
 tooLong|$0 characters too many|超出 $0 个字符
 typing|$0 writing …|$0 正在输入…
-here|$0 of $1 here|{0}/$1 在线
+here|$0 of $1 here|$0/$1 在线
 in|here|在线
 out|away|离开
 owner|owner|房主

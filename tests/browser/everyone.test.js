@@ -214,6 +214,7 @@ promise('English and Chinese are chosen by the browser, and switched', async (wo
 	await ben.press('More', ben.page.locator('header'));
 	await ben.press('中文', ben.dialog);
 	await ben.sees('⁨Ben⁩ 加入了房间');
+	await ben.page.getByRole('button', { name: '2/2 在线' }).waitFor();
 	assert.equal(await ben.page.evaluate(() => document.documentElement.lang), 'zh-CN');
 	// It stays so.
 	await ben.page.reload();
