@@ -582,6 +582,20 @@ fn connections_opened_together_are_all_served() {
     }
 }
 
+/// While it is held up nobody is accepted: whom the kernel has no room for is not connected at all.
+#[test]
+fn five_hundred_who_come_at_once_find_room_at_both_doors() {
+    let server = Server::start(&["--data", "none", "--max-per-address", "1100"]);
+    server.signal("STOP");
+    let come = |address| -> Vec<Raw> { (0..500).map(|_| Raw::connect(address)).collect() };
+    let all = [come(server.http), come(server.ws)];
+    server.signal("CONT");
+    for mut raw in all.into_iter().flatten() {
+        raw.get("/healthz");
+        assert!(matches!(raw.answer().status, 200 | 404));
+    }
+}
+
 #[test]
 fn pipelined_requests_are_answered_in_order() {
     let server = server();
