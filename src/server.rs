@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use socket2::SockRef;
+
 use crate::calls::{Calls, Opened};
 use crate::cli::{Config, RoomFlag};
 use crate::clock;
@@ -147,8 +149,18 @@ fn open_rooms(calls: &Calls, rooms: &[RoomFlag]) -> Result<Vec<Opened>, String> 
     Ok(opened)
 }
 
+/// Connections that may wait to be accepted. After a restart everybody comes back at once, and whom the
+/// kernel has no room for tries again a second later. (Linux allows net.core.somaxconn, 4,096.)
+const BACKLOG: i32 = 1_024;
+
+/// From here on who comes waits until the doors open.
 fn listen(address: SocketAddr, flag: &str, what: &str) -> Result<TcpListener, String> {
-    TcpListener::bind(address).map_err(|e| {
+    let listener = TcpListener::bind(address).and_then(|listener| {
+        // std asks for 128.
+        SockRef::from(&listener).listen(BACKLOG)?;
+        Ok(listener)
+    });
+    listener.map_err(|e| {
         format!("cannot serve {what} on {address}: {e}; choose another address with {flag} ADDR (port 0 picks a free one)")
     })
 }

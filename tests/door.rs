@@ -584,10 +584,10 @@ fn connections_opened_together_are_all_served() {
 
 /// While it is held up nobody is accepted: whom the kernel has no room for is not connected at all.
 #[test]
-fn five_hundred_who_come_at_once_find_room_at_both_doors() {
-    let server = Server::start(&["--data", "none", "--max-per-address", "1100"]);
+fn two_hundred_who_come_at_once_find_room_at_each_door() {
+    let server = Server::start(&["--data", "none", "--max-per-address", "500"]);
     server.signal("STOP");
-    let come = |address| -> Vec<Raw> { (0..500).map(|_| Raw::connect(address)).collect() };
+    let come = |address| -> Vec<Raw> { (0..200).map(|_| Raw::connect(address)).collect() };
     let all = [come(server.http), come(server.ws)];
     server.signal("CONT");
     for mut raw in all.into_iter().flatten() {

@@ -28,10 +28,6 @@ const TURNED_AWAY: usize = 64;
 /// For threads to notice that their connection was cut.
 const CUT_GRACE: Duration = Duration::from_millis(500);
 
-/// Connections that may wait to be accepted. After a restart everybody comes back at once, and whom the
-/// kernel has no room for tries again a second later. (Linux allows net.core.somaxconn, 4,096.)
-const BACKLOG: i32 = 1_024;
-
 /// What is done with each connection, on its own thread.
 pub type Serve = Arc<dyn Fn(Conn) + Send + Sync>;
 
@@ -60,8 +56,6 @@ impl Door {
         let options = SockRef::from(&listener);
         options.set_tcp_nodelay(true)?;
         options.set_send_buffer_size(SEND_BUFFER)?;
-        // std asks for 128.
-        options.listen(BACKLOG)?;
         let address = listener.local_addr()?;
         let listener = Arc::new(listener);
         let ledger = Arc::new(Ledger::default());

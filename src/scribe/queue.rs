@@ -26,9 +26,9 @@ const ENOUGH: usize = 256;
 #[derive(Default)]
 pub(super) struct Queue {
     waiting: VecDeque<Job>,
-    /// Until then batches are short, as long as this socket asks for one thing at a time: its first
-    /// question may have been the first of many.
-    courtesy: Option<(Instant, Option<Weak<Socket>>)>,
+    /// Who asked for one thing lately, in that order, and until when batches are short for it. A socket's
+    /// first question may have been the first of many: then they are not.
+    modest: VecDeque<(Instant, Option<Weak<Socket>>)>,
 }
 
 impl Queue {
@@ -38,15 +38,22 @@ impl Queue {
 
     /// Takes what has come. True while who asks for one thing is not to be kept waiting.
     fn fill(&mut self, inbox: &Receiver<Job>) -> bool {
-        let space = MAX_WAITING - self.waiting.len();
-        self.waiting.extend(inbox.try_iter().take(space));
-        let now = Instant::now();
-        if let Some(job) = self.waiting.iter().find(|job| is_modest(job)) {
-            self.courtesy = Some((now + COURTESY, socket(job).map(Arc::downgrade)));
+        let (known, now) = (self.waiting.len(), Instant::now());
+        self.waiting
+            .extend(inbox.try_iter().take(MAX_WAITING - known));
+        let come = self.waiting.iter().skip(known).filter(|job| is_modest(job));
+        let who = come.map(|job| (now + COURTESY, socket(job).map(Arc::downgrade)));
+        self.modest.extend(who);
+        let over = self.modest.partition_point(|(until, _)| *until <= now);
+        self.modest.drain(..over);
+        let is_no_more = |(_, who): &(Instant, Option<Weak<Socket>>)| {
+            let socket = who.as_ref().map(Weak::upgrade);
+            socket.is_some_and(|socket| !socket.is_some_and(|socket| socket.is_modest()))
+        };
+        while self.modest.back().is_some_and(is_no_more) {
+            self.modest.pop_back();
         }
-        let is_still = |socket: &Weak<Socket>| socket.upgrade().is_some_and(|s| s.is_modest());
-        let courtesy = self.courtesy.as_ref();
-        courtesy.is_some_and(|(until, who)| now < *until && who.as_ref().is_none_or(is_still))
+        !self.modest.is_empty()
     }
 
     /// Whether all that waits are commands of those who ask for many, and still few.
@@ -133,10 +140,13 @@ mod tests {
             Socket::new(self.streams.len() as u64, "ws-test", stream)
         }
 
-        /// Numbered by its time, in the order of asking.
         fn ask(&mut self, socket: &Arc<Socket>) {
             socket.ask();
-            let waiter = Waiter::Socket(socket.clone(), Box::new(|_| String::new()));
+            self.hand_in(Waiter::Socket(socket.clone(), Box::new(|_| String::new())));
+        }
+
+        /// Numbered by its time, in the order of asking.
+        fn hand_in(&mut self, waiter: Waiter) {
             let (now, token) = (self.asked, TokenHash([0; 32]));
             let act = Act::Logout { token };
             self.asked += 1;
@@ -208,6 +218,23 @@ mod tests {
         );
         desk.ask(&ada);
         assert_eq!(numbers(&queue.next(&desk.inbox)), [3, 4, 5]);
+    }
+
+    #[test]
+    fn batches_stay_short_for_some_when_others_turn_out_to_ask_for_many_or_are_gone() {
+        let by_http = |desk: &mut Desk, _: &Arc<Socket>| desk.hand_in(Waiter::Slot(Arc::default()));
+        for ask in [by_http, Desk::ask] {
+            let (mut desk, mut queue) = (Desk::new(), Queue::default());
+            let [ada, bob, cleo, eve] = [(); 4].map(|()| desk.socket());
+            desk.ask(&ada);
+            ask(&mut desk, &eve);
+            desk.ask(&cleo);
+            assert_eq!(queue.next(&desk.inbox).len(), 3);
+            desk.ask(&ada);
+            drop(cleo);
+            (0..100).for_each(|_| desk.ask(&bob));
+            assert_eq!(numbers(&queue.next(&desk.inbox)), [3, 4, 5]);
+        }
     }
 
     #[test]

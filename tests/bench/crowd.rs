@@ -347,12 +347,16 @@ impl Crowd {
         self.clients.iter_mut().for_each(|client| client.heard = 0);
     }
 
+    /// Questions without an answer yet.
+    pub fn unanswered(&self) -> u64 {
+        self.clients.iter().map(|c| c.asked.len() as u64).sum()
+    }
+
     /// Takes in what is still on its way, until so much was heard in all and nobody waits for an
     /// answer; false if nothing comes for long.
     pub fn settle(&mut self, heard: u64) -> bool {
-        let waiting = |crowd: &Crowd| crowd.clients.iter().any(|c| !c.asked.is_empty());
         let mut last = (self.heard, Instant::now());
-        while (self.heard < heard || waiting(self)) && last.1.elapsed() < SILENCE {
+        while (self.heard < heard || self.unanswered() > 0) && last.1.elapsed() < SILENCE {
             self.turn(Duration::from_millis(100));
             if self.heard > last.0 {
                 last = (self.heard, Instant::now());
