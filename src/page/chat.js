@@ -118,7 +118,7 @@ export function chat(it) {
 		grow()
 		shown.edit || typing(it)
 	}, onkeydown(e) {
-		if (e.key !== 'Enter' || e.shiftKey || e.isComposing || phone) return
+		if (e.key !== 'Enter' || e.shiftKey || e.keyCode === 229 || phone) return
 		e.preventDefault()
 		go()
 	}})

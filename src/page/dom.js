@@ -71,12 +71,12 @@ export function dialog(name, about, ...body) {
 }
 
 export const follow = () => open.forEach(box => box.live?.())
-export const closeAll = () => open.slice().forEach(box => box.close())
+export const closeAll = () => [...open].forEach(box => box.close())
 
 addEventListener('keydown', e => {
 	const [box] = open
 	const step = {Tab: e.shiftKey ? -1 : 1, ArrowDown: 1, ArrowUp: -1, Escape: 2}[e.key]
-	if (!box || !step) return
+	if (!box || !step || e.isComposing) return
 	e.preventDefault()
 	if (step > 1) return box.close()
 	const inside = controls(box)

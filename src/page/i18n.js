@@ -78,7 +78,7 @@ export|Messages and attendance|消息和出勤
 closeRoom|Close the room for good|永久关闭房间
 allow|Let $0 in again|允许 $0 再次加入
 mute|Mute|禁言
-minutes|For so many minutes|禁言分钟数
+minutes|Minutes|禁言分钟数
 unmute|Let write again|解除禁言
 kick|Take out|移出房间
 keepOut|Take out and keep out|移出并禁止加入

@@ -128,14 +128,14 @@ export async function settings(it) {
 			keptOut.map(({user, name}) => button('allow', () => command(it, 'allow', {user}), t('allow', bidi(name)))),
 			h('p', t('export'), ['html', 'txt', 'csv', 'json'].map(f => [' ', button(f, () => download(it, f), f)])),
 			h('p', t('ownerHint')), link && (bare ? [qr(link), copyable('ownerHint', link)] : button('bare', () => {bare = true; box.live()})),
-			button('anew', () => sure(t('anew'), async () => my.remember(it.id, {key: (await command(it, 'link')).ownerKey || key()}))), button('closeRoom', () => sure(t('closeRoom'), () => command(it, 'close')), t('closeRoom'), 'danger')])
+			button('anew', () => sure(t('anew'), async () => my.remember(it.id, {key: (await command(it, 'link')).ownerKey || key()}))), button('closeRoom', () => sure(t('closeRoom'), () => command(it, 'close')), undefined, 'danger')])
 	}
 	box.live()
 }
 
 async function download(it, format) {
 	const answer = await fetch(`/rooms/${it.id}/export?format=${format}`, {headers: headers()}).catch(() => 0)
-	if (!answer.ok) return toast(answer.status || t('silence'))
+	if (!answer.ok) return toast(refusal(answer && await answer.json()))
 	const href = URL.createObjectURL(await answer.blob())
 	h('a', {href, download: `${it.name}.${format}`}).click()
 	setTimeout(URL.revokeObjectURL, 60000, href)

@@ -36,7 +36,7 @@ export const rooms = () => get('rooms') || []
 export const known = id => rooms().find(room => room.id === id) || {id}
 
 export function remember(id, fields) {
-	set('rooms', [{...known(id), ...fields}, ...rooms().filter(room => room.id !== id)].slice(0, 12))
+	set('rooms', [{...known(id), ...fields}, ...rooms().filter(room => room.id !== id)].filter((room, i) => i < 12 || room.key))
 }
 
 /** Its only owner, who left, may come back. */

@@ -350,6 +350,20 @@ promise('the only owner who leaves is told that the device keeps the key, and co
 	assert.equal(await owns(), null);
 });
 
+promise('an owner\'s key stays on the device, however many other rooms one enters', async (world) => {
+	const anna = await world.teacher('Anna');
+	const room = anna.room();
+	await anna.page.evaluate(() => {
+		const others = Array.from({ length: 20 }, (_, i) => ({ id: 1000 + i, name: `Room ${i}` }));
+		localStorage['parlor.rooms'] = JSON.stringify([...others, ...JSON.parse(localStorage['parlor.rooms'])]);
+	});
+	await anna.make('Chemistry', 'Anna');
+	const rooms = await anna.page.evaluate(() => JSON.parse(localStorage['parlor.rooms']));
+	assert.match(rooms.find(({ id }) => id === room).key, /^[0-9a-f]{32}$/);
+	// Of the others the last ones are.
+	assert.equal(rooms.filter(({ key }) => !key).length, 11);
+});
+
 promise('who cannot leave because the server is away is told so and stays', async (world) => {
 	world.expect(...NOISE);
 	const anna = await world.teacher('Anna');

@@ -300,6 +300,25 @@ promise('a draft stays while the language, the screen or the message under the c
 	assert.equal(await anna.text.inputValue(), '');
 });
 
+promise('keys that choose a character in an input method send nothing and move nothing', async (world) => {
+	const anna = await world.teacher('Anna');
+	await anna.text.fill('你');
+	// Safari ends the composition first: the key code tells.
+	const press = (where, key, how) => where.evaluate((el, { key, how }) => el.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true, cancelable: true, ...how })), { key, how });
+	assert.equal(await press(anna.text, 'Enter', { keyCode: 229 }), true, 'the key is the input method\'s');
+	await anna.choose('Search');
+	const query = anna.dialog.getByRole('textbox');
+	for (const key of ['ArrowDown', 'Tab', 'Escape']) {
+		assert.equal(await press(query, key, { keyCode: 229, isComposing: true }), true, key);
+		assert.ok(await query.evaluate((el) => el === document.activeElement), key);
+	}
+	await anna.page.keyboard.press('Escape');
+	assert.equal(await anna.text.inputValue(), '你');
+	assert.equal(await anna.own.count(), 0);
+	await anna.text.press('Enter');
+	await anna.isSent();
+});
+
 promise('an edit that fails loses nothing of what was typed', async (world) => {
 	world.expect(/WebSocket connection to .* failed/, /net::ERR_/);
 	const anna = await world.teacher('Anna');

@@ -110,7 +110,7 @@ promise('the teacher mutes for a time, deletes any message, and all of one perso
 	await teacher.page.locator('.title').click();
 	await teacher.press('Ben: More', teacher.dialog);
 	await teacher.press('Mute', teacher.dialog);
-	await teacher.dialog.getByRole('spinbutton', { name: 'For so many minutes' }).fill('2880');
+	await teacher.dialog.getByRole('spinbutton', { name: 'Minutes' }).fill('2880');
 	await teacher.dialog.getByRole('spinbutton').press('Enter');
 	await teacher.page.keyboard.press('Escape');
 	await teacher.page.getByRole('dialog').waitFor({ state: 'detached' });
@@ -391,6 +391,7 @@ promise('messages and attendance are downloaded in four formats', async (world) 
 	const [teacher, ben] = await classroom(world, 'Ben');
 	await ben.says('for the record: 你好');
 	await teacher.sees('for the record');
+	const { token } = await ben.page.evaluate(() => JSON.parse(localStorage['parlor.me']));
 	const box = await settings(teacher);
 	for (const format of ['html', 'txt', 'csv', 'json']) {
 		const [download] = await Promise.all([teacher.page.waitForEvent('download'), teacher.press(format, box)]);
@@ -399,7 +400,12 @@ promise('messages and attendance are downloaded in four formats', async (world) 
 		assert.ok(text.includes('for the record: 你好'), format);
 		if (format === 'json') JSON.parse(text);
 	}
-	world.expect(/WebSocket connection to .* failed/, /net::ERR_/);
+	world.expect(/WebSocket connection to .* failed/, /net::ERR_/, /status of 403 .*\/export/);
+	// What is refused is said, not its number.
+	await teacher.page.route('**/export?*', (route) => route.continue({ headers: { ...route.request().headers(), authorization: `Bearer ${token}` } }));
+	await teacher.press('html', box);
+	await teacher.page.getByRole('status').getByText(/owner/).waitFor();
+	await teacher.page.unroute('**/export?*');
 	await world.server.kill();
 	await teacher.press('html', box);
 	await teacher.page.getByRole('status').getByText('The server does not answer.').waitFor();
