@@ -23,6 +23,7 @@ function route() {
 	screen.el.tabIndex = -1
 	screen.el.focus()
 	if (inside) {
+		start()
 		where()
 		if (!it.loaded) load(it)
 	}

@@ -23,15 +23,16 @@ export function fill(el, ...children) {
 	return el
 }
 
+export const active = () => document.activeElement
 export const controls = el => [...el.querySelectorAll('a,button,input')]
 
 /** Fills `el` where `sig` is another; the focus keeps its place. */
 export function renew(el, sig, draw) {
 	if (el.sig === String(sig)) return
-	const focused = controls(el).indexOf(document.activeElement)
+	const focused = controls(el).indexOf(active())
 	el.sig = String(sig)
 	fill(el, draw())
-	if (focused >= 0) (controls(el)[focused] || $('text')).focus()
+	if (focused >= 0) (controls(el)[focused] || $('text') || controls(el).pop()).focus()
 }
 
 export const button = (act, onclick, label = t(act), kind = 'soft') => h('button.' + kind, {type: 'button', 'data-act': act, onclick}, label)
@@ -54,7 +55,7 @@ export const line = (id, label, act, props) => form('.line', act, field(label, i
 const open = []
 
 export function dialog(name, about, ...body) {
-	const before = document.activeElement
+	const before = active()
 	const title = about || t(name)
 	const box = h('.dialog', {role: 'dialog', 'aria-modal': true, 'aria-label': title, 'data-dialog': name, tabindex: -1},
 		h('.head', h('h2', title), sign('close', '✕', () => box.close())), ...body)
@@ -80,7 +81,7 @@ addEventListener('keydown', e => {
 	e.preventDefault()
 	if (step > 1) return box.close()
 	const inside = controls(box)
-	inside[(Math.max(inside.indexOf(document.activeElement), step > 0 ? -1 : 0) + step + inside.length) % inside.length].focus()
+	inside[(Math.max(inside.indexOf(active()), step > 0 ? -1 : 0) + step + inside.length) % inside.length].focus()
 })
 
 /** A dialog of things to do: `[act, action, danger, label]`. */

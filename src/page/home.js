@@ -19,7 +19,7 @@ export function home(wanted, key, why, entered) {
 	const busy = h('p', {role: 'status'}, t('connecting'))
 	const told = h('', error, busy)
 	const stop = () => fill(busy, pressed = null)
-	const el = h('main.home', {oninput: stop}, told)
+	const el = h('main.home', {oninput: e => $(at).contains(e.target) && stop()}, told)
 	const [name, myName] = ['name', 'my-name'].map(id => input(id, {value: my.get('name')}))
 	const room = input('room')
 	const roomName = input('room-name')
@@ -55,8 +55,8 @@ export function home(wanted, key, why, entered) {
 		if (!el.isConnected || (pressed && changed())) return
 		if (answer.id) return pressed && entered(answer.id)
 		if (!pressed) return tell(answer)
-		locked ||= answer.code === 'wrong_password'
-		my.set('name', name.value = myName.value = answer.suggest || fields.userName || '')
+		locked ||= answer.code === 'wrong_password';
+		(path === 'join' ? name : myName).value = answer.suggest || fields.userName || ''
 		draw()
 		if (wanted) (locked ? password : name).focus()
 		tell(answer)
@@ -83,18 +83,16 @@ export function home(wanted, key, why, entered) {
 	}
 
 	function draw() {
-		renew(el, [lang(), locked], () => [h('header', h('img', {src: '/page/icon.svg', alt: ''}), h('h1', server.name)), why && h('p.error', {role: 'alert'}, t(why)), wanted ? door() : all(),
+		renew(el, [lang(), !!locked], () => [h('header', h('img', {src: '/page/icon.svg', alt: ''}), h('h1', server.name)), why && h('p.error', {role: 'alert'}, t(why)), wanted ? door() : all(),
 			h('footer', wanted && h('a', {href: '#/'}, t('back')), button('language', () => {switchLang(); draw()}, t('language'), 'plain'))])
 		tell(refused)
 	}
 
-	async function begin() {
-		await where()
+	where().then(() => {
 		if (!el.isConnected) return
 		locked = !key && listed()?.password
 		draw()
 		if (wanted && !why && my.get('name') && (!locked || my.known(wanted).key)) join()
-	}
-	begin()
+	})
 	return {el}
 }

@@ -1,6 +1,6 @@
 // A long list: only what is near the view is in the document. Another `sig` draws a row anew.
 
-import {controls, h} from './dom.js'
+import {active, controls, h} from './dom.js'
 
 const MARGIN_PX = 900
 const END_PX = 48
@@ -79,7 +79,7 @@ export class List {
 		for (const [key, el] of this.drawn) {
 			const i = this.index.get(key)
 			if (i >= from && i < to) continue
-			if (el.contains(document.activeElement)) this.box.focus({preventScroll: true})
+			if (el.contains(active())) this.box.focus({preventScroll: true})
 			el.remove()
 		}
 		let last = this.above
@@ -89,7 +89,7 @@ export class List {
 			if (now !== el) {
 				now.sig = row.sig
 				// From the end: the last is the menu.
-				const focused = el?.contains(document.activeElement) && controls(el).indexOf(document.activeElement) - controls(el).length
+				const focused = el?.contains(active()) && controls(el).indexOf(active()) - controls(el).length
 				el?.replaceWith(now)
 				if (focused) (controls(now).slice(focused)[0] || this.box).focus({preventScroll: true})
 				this.heights.delete(row.key)

@@ -497,3 +497,72 @@ promise('who was away while a server that keeps little forgot what was missed is
 	await anna.says('and on');
 	await ben.sees('and on');
 });
+
+promise('who turned away while a first answer was on its way finds the room connected when coming back', async (world) => {
+	const teacher = await world.teacher('Teacher');
+	const anna = await world.person();
+	const join = await anna.holds('/room/join');
+	await anna.knock(`${world.base}/#/room/${teacher.room()}`, 'Anna');
+	await join.asked(1);
+	await anna.page.getByRole('link', { name: 'All rooms' }).click();
+	await anna.page.locator('#create').waitFor();
+	await join.answer(1);
+	await anna.until(() => localStorage['parlor.me']);
+	await anna.page.goBack();
+	await anna.says('here I am');
+	await teacher.sees('here I am');
+});
+
+promise('what is refused in one card leaves the other alone, and no name is kept that nobody took', async (world) => {
+	world.expect(/status of 4\d\d .*\/room\/join/);
+	const teacher = await world.teacher('Ann');
+	const anna = await world.person();
+	await anna.page.goto(world.base + '/');
+	const form = anna.page.locator('#join');
+	await anna.page.locator('#my-name').fill('Prof. Ann');
+	await form.getByLabel('Room number or link').fill(String(teacher.room()));
+	await form.getByLabel('Your name').fill('Ann');
+	await form.getByRole('button').click();
+	await form.getByRole('alert').getByText('Ann-2').waitFor();
+	assert.equal(await anna.page.locator('#name').inputValue(), 'Ann-2');
+	assert.equal(await anna.page.locator('#my-name').inputValue(), 'Prof. Ann');
+	assert.equal(await anna.page.evaluate(() => localStorage['parlor.name']), undefined);
+});
+
+promise('writing in the other card stops no join', async (world) => {
+	const teacher = await world.teacher('Teacher');
+	const anna = await world.person();
+	const join = await anna.holds('/room/join');
+	await anna.page.goto(world.base + '/');
+	const form = anna.page.locator('#join');
+	await form.getByLabel('Room number or link').fill(String(teacher.room()));
+	await form.getByLabel('Your name').fill('Anna');
+	await form.getByRole('button').click();
+	await join.asked(1);
+	await anna.page.locator('#room-name').fill('P');
+	await form.getByRole('status').getByText('Connecting').waitFor();
+	await join.answer(1);
+	await anna.text.waitFor();
+});
+
+promise('a remembered room that is gone is refused where one pressed, and the focus stays', async (world) => {
+	world.expect(/status of 404 .*\/room\/join/);
+	const anna = await world.person();
+	const join = await anna.holds('/room/join');
+	await anna.page.goto(world.base + '/');
+	await anna.page.evaluate(() => { localStorage['parlor.rooms'] = '[{"id":77,"name":"Old"}]'; });
+	await anna.page.reload();
+	const form = anna.page.locator('#join');
+	await form.getByLabel('Room number or link').fill('77');
+	await form.getByLabel('Your name').fill('Anna');
+	await form.getByRole('button').click();
+	await join.asked(1);
+	await anna.page.locator('[data-act=language]').focus();
+	await join.answer(1);
+	await form.getByRole('alert').getByText('no such room').waitFor();
+	assert.equal(await anna.page.evaluate(() => document.activeElement.dataset.act), 'language');
+	// The list is one shorter now.
+	await anna.page.keyboard.press('Enter');
+	await form.getByRole('alert').getByText('房间不存在').waitFor();
+	assert.equal(await anna.page.evaluate(() => document.activeElement.dataset.act), 'language');
+});
