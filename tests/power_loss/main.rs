@@ -28,6 +28,8 @@ struct Recorder {
     log: PathBuf,
     /// Of the log, what was looked through.
     seen: u64,
+    /// Where the log ended before the last answer, and a word of it.
+    last: (u64, String),
     ada: Guest,
     bob: Guest,
     adas: Ws,
@@ -90,6 +92,7 @@ impl Recorder {
         let (adas, bobs) = (server.login(&ada.token), server.login(&bob.token));
         Recorder {
             log,
+            last: (0, String::new()),
             seen: 0,
             adas,
             bobs,
@@ -102,9 +105,29 @@ impl Recorder {
         }
     }
 
+    /// The next answer will have this word in it.
+    fn will_be_told(&mut self, word: &str) {
+        let begin = std::fs::metadata(&self.log).expect("a log").len();
+        self.last = (begin, word.to_string());
+    }
+
+    /// strace may lose a call that a kill interrupts: what was told last is to stand in its log before.
+    fn wait_for_last(&self) {
+        let (begin, word) = (self.last.0, trace::hex(&self.last.1));
+        until("strace has seen the last answer", || {
+            let mut log = std::fs::File::open(&self.log).expect("a log");
+            log.seek(SeekFrom::Start(begin)).expect("a place in it");
+            let mut text = String::new();
+            log.read_to_string(&mut text).expect("the log");
+            let told = |line: &str| line.contains("sendto(") && line.contains(&word);
+            text.lines().any(told)
+        });
+    }
+
     /// A message on the socket, acknowledged and heard by the other.
     fn say(&mut self) {
         let id = uuid();
+        self.will_be_told(&id);
         let answer = self.adas.say_as(&id, self.ada.room, &text_of(&id));
         assert_eq!(answer["code"], 0, "{answer}");
         self.bobs.heard();
@@ -154,6 +177,7 @@ impl Recorder {
         };
         let ask = json!({"type":kind,"id":request,"room":room,"uuid":id,"data":data});
         *state = now;
+        self.will_be_told(&request);
         let answer = self.adas.ask(ask);
         assert_eq!(answer["code"], 0, "{answer}");
         if kind == "edit" {
@@ -198,7 +222,10 @@ impl Recorder {
 
     fn end(&mut self, kill: bool) {
         match kill {
-            true => self.server.kill(),
+            true => {
+                self.wait_for_last();
+                self.server.kill();
+            }
             false => {
                 self.server.signal("TERM");
                 // Answered, so that parlor need not wait for it.
