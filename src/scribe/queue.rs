@@ -46,11 +46,12 @@ impl Queue {
         self.modest.extend(who);
         let over = self.modest.partition_point(|(until, _)| *until <= now);
         self.modest.drain(..over);
-        let is_no_more = |(_, who): &(Instant, Option<Weak<Socket>>)| {
-            let socket = who.as_ref().map(Weak::upgrade);
-            socket.is_some_and(|socket| !socket.is_some_and(|socket| socket.is_modest()))
+        let counts = |(_, who): &(Instant, Option<Weak<Socket>>)| {
+            let is_still = |socket: Arc<Socket>| socket.is_modest();
+            who.as_ref()
+                .is_none_or(|socket| socket.upgrade().is_some_and(is_still))
         };
-        while self.modest.back().is_some_and(is_no_more) {
+        while self.modest.back().is_some_and(|last| !counts(last)) {
             self.modest.pop_back();
         }
         !self.modest.is_empty()

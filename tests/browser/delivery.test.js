@@ -285,9 +285,7 @@ promise('a late answer takes nobody into a room that one has turned away from', 
 	await cleo.knock(`${world.base}/#/room/${anna.room()}`, 'Cleo');
 	await join.asked(1);
 	await cleo.page.getByRole('link', { name: 'All rooms' }).click();
-	await cleo.page.getByLabel('Room number or link').fill(String(ben.room()));
-	await cleo.page.locator('#join').getByLabel('Your name').fill('Cleo');
-	await cleo.press('Join');
+	await cleo.asks(ben.room(), 'Cleo');
 	await join.answer(2);
 	await cleo.text.waitFor();
 	const me = () => cleo.page.evaluate(() => localStorage['parlor.me']);
@@ -520,9 +518,7 @@ promise('what is refused in one card leaves the other alone, and no name is kept
 	await anna.page.goto(world.base + '/');
 	const form = anna.page.locator('#join');
 	await anna.page.locator('#my-name').fill('Prof. Ann');
-	await form.getByLabel('Room number or link').fill(String(teacher.room()));
-	await form.getByLabel('Your name').fill('Ann');
-	await form.getByRole('button').click();
+	await anna.asks(teacher.room(), 'Ann');
 	await form.getByRole('alert').getByText('Ann-2').waitFor();
 	assert.equal(await anna.page.locator('#name').inputValue(), 'Ann-2');
 	assert.equal(await anna.page.locator('#my-name').inputValue(), 'Prof. Ann');
@@ -535,9 +531,7 @@ promise('writing in the other card stops no join', async (world) => {
 	const join = await anna.holds('/room/join');
 	await anna.page.goto(world.base + '/');
 	const form = anna.page.locator('#join');
-	await form.getByLabel('Room number or link').fill(String(teacher.room()));
-	await form.getByLabel('Your name').fill('Anna');
-	await form.getByRole('button').click();
+	await anna.asks(teacher.room(), 'Anna');
 	await join.asked(1);
 	await anna.page.locator('#room-name').fill('P');
 	await form.getByRole('status').getByText('Connecting').waitFor();
@@ -553,9 +547,7 @@ promise('a remembered room that is gone is refused where one pressed, and the fo
 	await anna.page.evaluate(() => { localStorage['parlor.rooms'] = '[{"id":77,"name":"Old"}]'; });
 	await anna.page.reload();
 	const form = anna.page.locator('#join');
-	await form.getByLabel('Room number or link').fill('77');
-	await form.getByLabel('Your name').fill('Anna');
-	await form.getByRole('button').click();
+	await anna.asks('77', 'Anna');
 	await join.asked(1);
 	await anna.page.locator('[data-act=language]').focus();
 	await join.answer(1);

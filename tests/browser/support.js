@@ -269,6 +269,14 @@ class Person {
 		await this.page.locator('#join').getByRole('button').click();
 	}
 
+	/** On the first screen, by a room's number; does not wait until one is in. */
+	async asks(room, name) {
+		const form = this.page.locator('#join');
+		await form.getByLabel(/^(Room number or link|房间号或链接)$/).fill(String(room));
+		await form.getByLabel(/^(Your name|你的名字)$/).fill(name);
+		await form.getByRole('button').click();
+	}
+
 	async join(link, name) {
 		await this.knock(link, name);
 		await this.text.waitFor();
