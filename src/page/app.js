@@ -10,11 +10,9 @@ import {load, room, rooms, view} from './sync.js'
 
 const SOUND_MS = 4000
 let screen, waiting, audio, heard = 0
-
 /** `#/room/7`, `#/room/7?owner=KEY`, `#/room/7/board` */
-function route() {
-	const [wanted, key] = reference(location.hash)
-	const it = wanted > 0 && room(wanted)
+function route(){
+	const [wanted, key] = reference(location.hash), it = wanted > 0 && room(wanted)
 	const inside = it && !key && (it.member === 'yes' || (!it.member && my.me().token)) && it
 	closeAll()
 	screen = inside ? (location.hash.endsWith('board') ? board : chat)(it) : home(wanted, key, it.member?.length > 3 && it.member, entered)
@@ -22,16 +20,16 @@ function route() {
 	fill($('app'), screen.el)
 	screen.el.tabIndex = -1
 	screen.el.focus()
-	if (inside) {
+	if(inside){
 		start()
 		where()
-		if (!it.loaded) load(it)
+		if(!it.loaded) load(it)
 	}
 	screen.opened?.()
 	view.title()
 }
 
-function entered(id) {
+function entered(id){
 	// No key stays in the address bar.
 	history.replaceState(null, '', '#/room/' + id)
 	rooms.delete(id)
@@ -39,40 +37,39 @@ function entered(id) {
 	route()
 }
 
-view.changed = (it, entry) => {
-	if (entry?.text && entry.sender !== it.me.id && !document.hasFocus()) sound()
-	waiting ||= setTimeout(() => {
+view.changed = (it, entry)=>{
+	if(entry?.text && entry.sender !== it.me.id && !document.hasFocus()) sound()
+	waiting ||= setTimeout(()=>{
 		const member = screen.it?.member
 		waiting = 0
-		if (member && member !== 'yes') route()
+		if(member && member !== 'yes') route()
 		else screen.update?.()
 		view.title()
 	}, 16)
 }
 
-view.title = () => {
-	const n = [...rooms.values()].reduce((sum, it) => sum + it.unread(), 0)
+view.title = ()=>{
+	const n = [...rooms.values()].reduce((sum, it)=>sum + it.unread(), 0)
 	document.title = (n ? `(${n}) ` : '') + (screen.it ? screen.it.name + ' · ' : '') + server.name
 }
 
 // A page may be heard after it was touched.
-onpointerdown = onkeydown = () => {audio ||= new AudioContext()}
+onpointerdown = onkeydown = ()=>{audio ||= new AudioContext()}
 
-function sound() {
-	if (!audio || my.get('mute') || Date.now() - heard < SOUND_MS) return
+function sound(){
+	if(!audio || my.get('mute') || Date.now() - heard < SOUND_MS) return
 	heard = Date.now()
-	const tone = audio.createOscillator()
-	const gain = audio.createGain()
-	gain.gain.value = 0.05
+	const tone = audio.createOscillator(), gain = audio.createGain()
+	gain.gain.value = .05
 	tone.connect(gain).connect(audio.destination)
 	tone.start()
-	tone.stop(audio.currentTime + 0.15)
+	tone.stop(audio.currentTime + .15)
 }
 
 onhashchange = route
-setInterval(() => screen.tick?.(), 500)
+setInterval(()=>screen.tick?.(), 500)
 onfocus = view.changed
 // What was typed before a reload is sent.
-my.outbox().forEach(p => room(p.room))
+my.outbox().forEach(p=>room(p.room))
 start()
 route()

@@ -140,7 +140,7 @@ promise('what is refused is said to have failed, and retried with the same uuid'
 	assert.equal(await ben.own.count(), 1);
 });
 
-promise('several messages that were refused are retried by one button, in their order', async (world) => {
+promise('several messages that were refused are retried together, in their order', async (world) => {
 	const anna = await world.teacher('Anna');
 	const ben = await world.pupil(anna, 'Ben');
 	await ben.page.evaluate(() => {
@@ -155,7 +155,7 @@ promise('several messages that were refused are retried by one button, in their 
 	for (const text of said) await ben.types(text);
 	const failed = ben.log.locator('[data-state=failed]');
 	await failed.nth(2).waitFor();
-	await ben.press('Retry all', failed.last());
+	await ben.press('Retry', failed.last());
 	await ben.isSent();
 	await anna.sees('three');
 	for (const who of [anna, ben]) assert.deepEqual(await who.messages(), said);
@@ -557,4 +557,38 @@ promise('a remembered room that is gone is refused where one pressed, and the fo
 	await anna.page.keyboard.press('Enter');
 	await form.getByRole('alert').getByText('房间不存在').waitFor();
 	assert.equal(await anna.page.evaluate(() => document.activeElement.dataset.act), 'language');
+});
+
+promise('a line of a few kilobytes a second opens a room with a history, however long that takes', NO_LIMITS, async (world) => {
+	const anna = await world.teacher('Anna');
+	await world.crowd(anna, 200, (i) => `message ${i} ` + 'lorem ipsum '.repeat(25));
+	const ben = await world.pupil(anna, 'Ben', { base: world.lineBase });
+	await ben.sees('message 199');
+	world.line.pace = 6000;
+	await ben.page.reload();
+	await ben.sees('message 199');
+});
+
+promise('a clock that is set back hides no line that fell silent', async (world) => {
+	world.expect(...UNREACHABLE);
+	const anna = await world.teacher('Anna', 'Physics', { base: world.lineBase });
+	await anna.says('heard');
+	await anna.page.evaluate(() => { const { now } = Date; Date.now = () => now() - 36e5; });
+	world.line.become('silent');
+	await anna.types('unheard');
+	await anna.barIs('waiting');
+	assert.match(await anna.bar.textContent(), /in \d+ s/);
+	world.line.become('open');
+	await anna.isSent();
+});
+
+promise('after an older copy of the database was restored what is new counts as unread', async (world) => {
+	const anna = await world.teacher('Anna');
+	const ben = await world.pupil(anna, 'Ben');
+	await ben.page.evaluate(() => { localStorage[`parlor.seen.${location.hash.match(/\d+/)[0]}`] = '9000'; });
+	await ben.page.reload();
+	await ben.barIs('online');
+	await ben.page.evaluate(() => { document.hasFocus = () => false; });
+	await anna.says('news');
+	await ben.until(() => document.title.startsWith('(1) '));
 });

@@ -37,7 +37,7 @@ promise('a room of another database is another room, even if it has the old one\
 	await ben.join(`${world.base}/#/room/1`, 'Ben');
 	// What was not sent is not lost, and not said to others, either.
 	const failed = ben.log.locator('[data-state=failed]', { hasText: 'never sent' });
-	await failed.getByText('not sent: you were out of the room by then').waitFor();
+	await failed.getByText('not sent: you were out of the room').waitFor();
 	await ben.types('hello');
 	await anna.sees('hello');
 	assert.deepEqual(await anna.messages(), ['hello']);
@@ -90,7 +90,7 @@ promise('what one wrote outlives a reload, and being taken out of the room, and 
 	await ben.text.waitFor();
 	assert.equal(await ben.text.inputValue(), 'half another');
 	const failed = ben.log.locator('[data-state=failed]', { hasText: 'said to nobody' });
-	await failed.getByText('not sent: you were out of the room by then').waitFor();
+	await failed.getByText('not sent: you were out of the room').waitFor();
 	assert.deepEqual(await anna.messages(), ['said']);
 	await ben.press('Retry', failed);
 	await anna.sees('said to nobody');

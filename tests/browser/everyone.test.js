@@ -2,7 +2,7 @@
 // nothing for axe-core to say.
 
 import assert from 'node:assert/strict';
-import { LAPTOP, PHONE, eventually, promise } from './support.js';
+import { LAPTOP, NO_LIMITS, PHONE, eventually, promise } from './support.js';
 
 promise('the keyboard alone makes a room, writes, opens and closes dialogs, and keeps the focus', async (world) => {
 	const anna = await world.person();
@@ -40,7 +40,7 @@ promise('the keyboard alone makes a room, writes, opens and closes dialogs, and 
 
 	await keyboard.press('Shift+Tab');
 	// The message's own menu, without a mouse.
-	assert.equal(await focused(), 'More');
+	assert.equal(await focused(), 'Anna: More');
 	await keyboard.press('Enter');
 	assert.equal(await focused(), 'Anna');
 	await keyboard.press('ArrowDown');
@@ -52,7 +52,7 @@ promise('the keyboard alone makes a room, writes, opens and closes dialogs, and 
 	}
 	await keyboard.press('Escape');
 	assert.equal(await anna.page.getByRole('dialog').count(), 0);
-	assert.equal(await focused(), 'More');
+	assert.equal(await focused(), 'Anna: More');
 
 	await tabTo('Raise hand');
 	await keyboard.press('Enter');
@@ -428,6 +428,31 @@ promise('a closed list offers the rooms of --room, and no way to make one', ['--
 	await ben.until(() => document.title === 'Maths · Class 7b');
 });
 
+promise('what the server offers is asked for until it is known, and its coming moves no focus', ['--closed', '--room', 'Maths'], async (world) => {
+	world.expect(/ERR_CONNECTION_RESET.*\/where/);
+	const ben = await world.person(PHONE);
+	const where = await ben.holds('/where');
+	await ben.page.goto(world.base + '/');
+	await where.lose(1);
+	await ben.page.getByLabel('Your name').first().fill('Ben');
+	await where.answer(2);
+	await ben.page.getByRole('link', { name: /Maths/ }).waitFor();
+	assert.equal(await ben.page.locator('#create').count(), 0);
+	assert.equal(await ben.page.evaluate(() => document.activeElement.value), 'Ben');
+});
+
+promise('a room\'s number is understood as people write it', async (world) => {
+	const teacher = await world.teacher();
+	for (const number of ['#1', '１', ' 1 ', `${world.base}/#/room/1/`, `${world.base}/#/ROOM/1/board`]) {
+		const ben = await world.person(PHONE);
+		await ben.page.goto(world.base + '/');
+		await ben.asks(number, 'Ben ' + number.length);
+		await ben.text.waitFor();
+		assert.equal(ben.room(), teacher.room());
+		await ben.page.context().close();
+	}
+});
+
 promise('whatever breaks every promise is noticed', async (world) => {
 	const anna = await world.person();
 	await anna.page.goto(world.base + '/');
@@ -444,4 +469,109 @@ promise('whatever breaks every promise is noticed', async (world) => {
 	await noticed('request to elsewhere: http://127.0.0.1:1/');
 	assert.throws(() => world.isClean());
 	world.noise = [];
+});
+
+promise('the focus is seen on every button, and falls nowhere', NO_LIMITS, async (world) => {
+	const anna = await world.teacher('Anna');
+	await world.crowd(anna, 60);
+	await anna.sees('message 59 ');
+	await anna.text.fill('x');
+	await anna.text.press('Tab');
+	const seen = await anna.page.evaluate(() => {
+		const { outlineColor, outlineStyle, backgroundColor } = getComputedStyle(document.activeElement);
+		return document.activeElement.classList.contains('send') && outlineStyle === 'solid' && outlineColor !== backgroundColor;
+	});
+	assert.ok(seen, 'Send shows that it has the focus');
+	const newest = anna.page.getByRole('button', { name: '↓ Newest' });
+	await eventually('the end is out of view', async () => {
+		await anna.page.evaluate(() => { document.querySelector('#messages').scrollTop = 0; });
+		return newest.isVisible();
+	});
+	await newest.focus();
+	await anna.page.keyboard.press('Enter');
+	await newest.waitFor({ state: 'hidden' });
+	assert.equal(await anna.page.evaluate(() => document.activeElement.id), 'messages');
+});
+
+promise('what one said oneself and what was there before are not read out again', async (world) => {
+	const anna = await world.teacher('Anna');
+	const ben = await world.pupil(anna, 'Ben');
+	const live = (who) => who.log.getAttribute('aria-live');
+	await eventually('it is polite', async () => await live(ben) === 'polite');
+	await ben.says('mine');
+	assert.equal(await ben.own.getAttribute('aria-live'), 'off');
+	await anna.says('hers');
+	await ben.sees('hers');
+	assert.equal(await ben.rows.last().getAttribute('aria-live'), null);
+	await ben.page.reload();
+	await ben.sees('hers');
+	assert.equal(await live(ben), 'off', 'just after what is old was drawn');
+	await eventually('it is polite again', async () => await live(ben) === 'polite');
+});
+
+promise('everything one presses is large enough, with letters twice as large and in forced colours, too', async (world) => {
+	world.expect(/status of 404 .*\/room\/join/);
+	const anna = await world.person({ viewport: { width: 320, height: 568 } });
+	const small = () => anna.page.evaluate(() => [...document.querySelectorAll('a,button,input')].map((el) => [el, el.getBoundingClientRect()]).filter(([el, { width, height }]) => !el.closest('.text') && width && (width < 24 || height < 24)).map(([el]) => el.outerHTML));
+	await anna.make('Physics 7b', 'Anna');
+	await anna.page.evaluate(() => { document.documentElement.style.fontSize = '200%'; });
+	await anna.choose('Room settings');
+	await anna.page.getByRole('dialog', { name: 'Room settings' }).waitFor();
+	assert.deepEqual(await small(), []);
+	await anna.page.keyboard.press('Escape');
+	await anna.choose('Board for the wall');
+	await anna.page.evaluate(() => { document.documentElement.style.fontSize = ''; });
+	await anna.page.setViewportSize({ width: 768, height: 1024 });
+	assert.deepEqual(await small(), []);
+	await anna.page.goto(world.base + '/#/room/77');
+	await anna.page.getByRole('link', { name: 'All rooms' }).waitFor();
+	assert.deepEqual(await small(), []);
+	await anna.page.goto(world.base + '/#/room/1');
+	await anna.page.emulateMedia({ forcedColors: 'active' });
+	const edge = (selector) => anna.page.locator(selector).first().evaluate((el) => [getComputedStyle(el).borderTopStyle, parseFloat(getComputedStyle(el).borderTopWidth)]);
+	assert.deepEqual(await edge('.send'), ['solid', 1]);
+	await anna.press('Raise hand');
+	await anna.page.locator('[data-act=hand][aria-pressed=true]').waitFor();
+	assert.deepEqual(await edge('[data-act=hand]'), ['solid', 3]);
+});
+
+promise('many raised hands are in reach of a pupil\'s keyboard', NO_LIMITS, async (world) => {
+	const teacher = await world.teacher();
+	const pupil = await world.pupil(teacher, 'Ben', PHONE);
+	await pupil.barIs('online');
+	assert.equal(await pupil.page.locator('.hands').isVisible(), false);
+	for (let i = 0; i < 12; i++) {
+		const { token } = await world.api('/room/join', { roomId: teacher.room(), userName: i ? `Pupil number ${i}` : 'مريم الطويلة من الصف السابع' });
+		await pupil.page.evaluate(([token, room]) => {
+			const socket = new WebSocket(location.origin.replace('http', 'ws') + '/ws');
+			socket.onopen = () => { socket.send(JSON.stringify({ type: 'auth', token })); socket.send(JSON.stringify({ type: 'hand', room, on: true })); };
+			(window.sockets ||= []).push(socket);
+		}, [token, teacher.room()]);
+	}
+	await pupil.page.locator('.chip').nth(11).waitFor();
+	await pupil.isAccessible('many hands');
+	await pupil.page.locator('.hands').focus();
+	assert.equal(await pupil.page.evaluate(() => document.activeElement.className), 'hands');
+});
+
+promise('the board shows who said a long one, and its bar hides no name', async (world) => {
+	const teacher = await world.teacher('Ms Okafor', 'W'.repeat(50));
+	const ben = await world.pupil(teacher, 'Ben');
+	await teacher.choose('Board for the wall');
+	for (const [width, height] of [[1280, 720], [1920, 1080]]) {
+		await teacher.page.setViewportSize({ width, height });
+		await teacher.until(() => document.querySelector('.board img')?.naturalWidth > 0);
+		const bottom = await teacher.page.locator('.board a').evaluate((el) => el.getBoundingClientRect().bottom);
+		assert.ok(bottom <= height, `the way in ends at ${bottom} of ${height}`);
+	}
+	await ben.says('so long '.repeat(400));
+	const name = teacher.page.locator('.big bdi').last();
+	await name.waitFor();
+	await teacher.until(() => [...document.querySelectorAll('.big bdi')].pop().getBoundingClientRect().top >= 0);
+	world.expect(/WebSocket connection to .* failed/, /net::ERR_/);
+	await world.server.kill();
+	const bar = teacher.page.locator('.board .bar');
+	await bar.waitFor();
+	const under = await bar.evaluate((el) => el.getBoundingClientRect().bottom);
+	assert.ok(await teacher.page.locator('.board h1').evaluate((el) => el.getBoundingClientRect().top) >= under);
 });

@@ -94,24 +94,33 @@ class Server {
 	}
 }
 
-/** A line between browser and server that can be cut, and can fall silent. */
+/** A line between browser and server that can be cut, fall silent, and be slow. */
 class Line {
 	constructor(port) {
 		this.pairs = new Set();
 		this.state = 'open';
+		/** Bytes a second from the server, of all connections together. */
+		this.pace = Infinity;
+		this.free = 0;
 		this.door = net.createServer((near) => {
 			if (this.state === 'cut') return near.destroy();
 			const far = net.connect(port(), '127.0.0.1');
 			const pair = [near, far];
 			this.pairs.add(pair);
 			near.on('data', (bytes) => far.write(bytes));
-			far.on('data', (bytes) => this.state === 'open' && near.write(bytes));
+			far.on('data', (bytes) => this.state === 'open' && this.later(bytes.length, () => near.write(bytes)));
 			for (const end of pair) end.on('error', () => {}).on('close', () => { this.pairs.delete(pair); pair.forEach((other) => other.destroy()); });
 		});
 	}
 
 	open() {
 		return new Promise((done) => this.door.listen(0, '127.0.0.1', done));
+	}
+
+	later(bytes, act) {
+		if (this.pace === Infinity) return act();
+		this.free = Math.max(this.free, Date.now()) + bytes / this.pace * 1000;
+		setTimeout(act, this.free - Date.now());
 	}
 
 	/** 'open'; 'cut': refused at once; 'silent': the server hears, and nobody hears the server. */
@@ -196,8 +205,8 @@ export class World {
 	}
 
 	/** Somebody without a screen says `count` texts, fast, on a socket; answers what its page would keep. */
-	async crowd(teacher, count, text = (i) => `message ${i} ` + 'lorem ipsum '.repeat((i * 7) % 30)) {
-		const { user, token } = await this.api('/room/join', { roomId: teacher.room(), userName: 'Crowd' });
+	async crowd(teacher, count, text = (i) => `message ${i} ` + 'lorem ipsum '.repeat((i * 7) % 30), userName = 'Crowd') {
+		const { user, token } = await this.api('/room/join', { roomId: teacher.room(), userName });
 		const told = Array.from({ length: count }, (_, i) => ({ type: 'msg', uuid: randomUUID(), room: teacher.room(), data: { type: 'Text', text: text(i) } }));
 		const page = await (await this.person()).page;
 		await page.goto(this.base + '/');

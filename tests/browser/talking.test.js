@@ -1,13 +1,13 @@
 // People in one room: what one says the others read, once, and the page keeps its place.
 
 import assert from 'node:assert/strict';
-import { NO_LIMITS, PHONE, promise } from './support.js';
+import { NO_LIMITS, PHONE, eventually, promise } from './support.js';
 
 /** What one can do with a message. */
 async function act(who, text, name) {
 	const row = who.rows.filter({ hasText: text }).last();
 	await row.hover();
-	await who.press('More', row);
+	await who.press(/: More$/, row);
 	if (name) await who.press(name, who.dialog);
 }
 
@@ -58,7 +58,7 @@ promise('a screen reader hears who says it, of each message, and the focus stays
 	for (const text of ['one', 'two']) await anna.says(text);
 	await ben.sees('two');
 	for (const who of [anna, ben]) assert.deepEqual(await who.rows.locator('bdi').allTextContents(), ['Anna', 'Anna']);
-	const menu = ben.rows.last().getByRole('button', { name: 'More' });
+	const menu = ben.rows.last().getByRole('button', { name: 'Anna: More' });
 	await menu.focus();
 	await anna.page.evaluate(async () => {
 		const { change, room } = await import('/page/sync.js');
@@ -88,8 +88,11 @@ promise('what came while one looked away is counted in the title and divided off
 	await anna.says('a long one\n'.repeat(80));
 	await ben.sees('a long one');
 	await ben.until(() => document.title === 'Physics 7b · parlor');
-	await ben.page.evaluate(() => { document.querySelector('#messages').scrollTop = 0; });
-	await ben.page.getByRole('button', { name: '↓ Newest' }).waitFor();
+	// Who scrolls in the moment in which something is drawn scrolls again.
+	await eventually('the end is out of view', async () => {
+		await ben.page.evaluate(() => { document.querySelector('#messages').scrollTop = 0; });
+		return ben.page.getByRole('button', { name: '↓ Newest' }).isVisible();
+	});
 	await anna.says('further down');
 	await ben.page.getByRole('button', { name: '↓ 1 new' }).waitFor();
 	await ben.page.evaluate(() => { document.hasFocus = () => false; });
@@ -370,4 +373,105 @@ promise('what is refused is said in the language of the page', async (world) => 
 	await anna.log.getByText('已删除 1 条').waitFor();
 	await anna.types('second text');
 	await toast.getByText('消息不存在或已被删除').waitFor();
+});
+
+promise('half a character is sent as a sign of its own, and stops nothing', async (world) => {
+	const anna = await world.teacher('Anna');
+	await anna.says('cut \ud83d here');
+	await anna.says('and on');
+	await anna.page.reload();
+	await anna.sees('and on');
+	assert.deepEqual(await anna.messages(), ['cut \ufffd here', 'and on']);
+});
+
+promise('the answer to an edit that is shown no more leaves the field alone, and an edit without a change is none', async (world) => {
+	const anna = await world.teacher('Anna', 'Physics', { base: world.lineBase });
+	const ben = await world.pupil(anna, 'Ben');
+	await anna.says('one');
+	await anna.says('two');
+	await act(anna, 'two', 'Edit');
+	await anna.text.press('Enter');
+	await anna.until(() => !document.querySelector('.context').textContent);
+	await act(anna, 'one', 'Edit');
+	await anna.text.fill('uno');
+	await anna.page.evaluate(() => {
+		const { prototype } = WebSocket;
+		const { send } = prototype;
+		prototype.send = function (frame) {
+			if (JSON.parse(frame).type !== 'edit') return send.call(this, frame);
+			window.held = () => send.call(this, frame);
+		};
+	});
+	await anna.text.press('Enter');
+	await anna.press('Close', anna.page.locator('.context'));
+	await anna.says('three');
+	await anna.text.fill('half a thou');
+	await anna.page.evaluate(() => window.held());
+	await ben.sees('uno');
+	await anna.until(() => !document.querySelector('.context').textContent);
+	assert.equal(await anna.text.inputValue(), 'half a thou');
+	assert.equal(await ben.rows.filter({ hasText: 'two' }).getByText('edited').count(), 0);
+	assert.equal(await ben.rows.filter({ hasText: 'uno' }).getByText('edited').count(), 1);
+});
+
+promise('days are divided in the order of the messages, whatever the clocks say', async (world) => {
+	const anna = await world.teacher('Anna');
+	for (const text of ['one', 'two', 'three']) await anna.says(text);
+	const set = (days) => anna.page.evaluate(async (days) => {
+		const { room, view } = await import('/page/sync.js');
+		const it = room(Number(location.hash.match(/\d+/)[0]));
+		it.entries.filter((e) => e.text).forEach((e, i) => { e.sent = Date.now() + 864e5 * days[i]; });
+		view.changed();
+	}, days);
+	const order = () => anna.log.locator('.text, .day').evaluateAll((all) => all.map((el) => el.firstChild.textContent));
+	await set([0, -1, 0]);
+	await anna.until(() => document.querySelectorAll('.day').length === 3);
+	assert.deepEqual(await order(), ['Today', 'one', 'Yesterday', 'two', 'Today', 'three']);
+	await anna.says('four');
+	await set([0, 0, 0, 1]);
+	await anna.until(() => document.querySelectorAll('.day').length === 2);
+	const [first, one, two, three, next, four] = await order();
+	assert.deepEqual([first, one, two, three, four], ['Today', 'one', 'two', 'three', 'four']);
+	assert.match(next, /\d{4}/, 'a day to come has its date');
+});
+
+promise('a draft of many lines leaves the newest message in view, and what comes is read out', async (world) => {
+	const anna = await world.teacher('Anna');
+	const ben = await world.pupil(anna, 'Ben', PHONE);
+	for (let i = 0; i < 12; i++) await anna.says(`line ${i}\n`.repeat(3));
+	await ben.sees('line 11');
+	await ben.text.pressSequentially('a\nb\nc\nd\ne\nf');
+	await anna.says('look up');
+	await ben.page.getByText('look up').waitFor();
+	await ben.until(() => {
+		const box = document.querySelector('#messages');
+		return box.scrollHeight - box.scrollTop - box.clientHeight < 2 && box.getAttribute('aria-live') === 'polite';
+	});
+});
+
+promise('turning the phone keeps the place', NO_LIMITS, async (world) => {
+	const anna = await world.teacher('Anna');
+	await world.crowd(anna, 120, (i) => `message ${i} ` + 'lorem ipsum '.repeat((i * 7) % 12));
+	const ben = await world.pupil(anna, 'Ben', PHONE);
+	await ben.sees('message 119');
+	await eventually('further up', async () => {
+		await ben.page.evaluate(() => { document.querySelector('#messages').scrollTop = 600; });
+		return ben.page.getByRole('button', { name: /↓/ }).isVisible();
+	});
+	const first = () => ben.page.evaluate(() => {
+		const top = document.querySelector('#messages').getBoundingClientRect().top;
+		return [...document.querySelectorAll('.row')].find((el) => el.getBoundingClientRect().bottom > top + 1).textContent.match(/message (\d+)/)[1];
+	});
+	const inView = (number) => ben.page.evaluate((number) => {
+		const list = document.querySelector('#messages').getBoundingClientRect();
+		const row = [...document.querySelectorAll('.row')].find((el) => el.textContent.includes(`message ${number} `));
+		return row && row.getBoundingClientRect().bottom > list.top && row.getBoundingClientRect().top < list.bottom;
+	}, number);
+	const before = await first();
+	for (const [width, height] of [[740, 360], [360, 740]]) {
+		await ben.page.setViewportSize({ width, height });
+		await ben.until((width) => document.querySelector('#messages').clientWidth <= width && innerWidth === width, width);
+		await ben.page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+		assert.ok(await inView(before), `${before} is still in view`);
+	}
 });

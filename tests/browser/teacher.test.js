@@ -2,14 +2,17 @@
 
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
-import { PHONE, eventually, promise } from './support.js';
+import { NO_LIMITS, PHONE, eventually, promise } from './support.js';
 
 /** Chromium reports an answer of 403 itself. */
 const REFUSED = /status of 403 .*\/room\/join/;
 
 const classroom = async (world, ...names) => {
 	const teacher = await world.teacher();
-	return [teacher, ...await Promise.all(names.map((name) => world.pupil(teacher, name, PHONE)))];
+	const pupils = await Promise.all(names.map((name) => world.pupil(teacher, name, PHONE)));
+	// What an owner or a pupil commands is asked once, and needs a connection.
+	for (const who of [teacher, ...pupils]) await who.barIs('online');
+	return [teacher, ...pupils];
 };
 
 /** What the teacher does with a member, through its dialogs. */
@@ -99,7 +102,7 @@ promise('the teacher mutes for a time, deletes any message, and all of one perso
 	await teacher.sees('more spam');
 	const row = teacher.rows.filter({ hasText: 'a bad word' });
 	await row.hover();
-	await teacher.press('More', row);
+	await teacher.press(/: More$/, row);
 	await teacher.press('Delete', teacher.dialog);
 	await teacher.press('OK', teacher.dialog);
 	await cleo.until(() => !document.querySelector('#messages').textContent.includes('a bad word'));
@@ -110,8 +113,8 @@ promise('the teacher mutes for a time, deletes any message, and all of one perso
 	await teacher.page.locator('.title').click();
 	await teacher.press('Ben: More', teacher.dialog);
 	await teacher.press('Mute', teacher.dialog);
-	await teacher.dialog.getByRole('spinbutton', { name: 'Minutes' }).fill('2880');
-	await teacher.dialog.getByRole('spinbutton').press('Enter');
+	await teacher.dialog.getByLabel('Minutes').fill('2880');
+	await teacher.dialog.getByLabel('Minutes').press('Enter');
 	await teacher.page.keyboard.press('Escape');
 	await teacher.page.getByRole('dialog').waitFor({ state: 'detached' });
 	await cleo.sees(/Ben.? is muted until/);
@@ -174,6 +177,9 @@ promise('the teacher takes somebody out, keeps out, and lets in again', async (w
 	await toMember(teacher, 'Ben', 'Take out', true);
 	await ben.page.getByText('You were taken out of this room.').waitFor();
 	assert.equal(await ben.page.getByText('Physics 7b begins here').count(), 0);
+	// A reload takes nobody back without a word.
+	await ben.page.reload();
+	await ben.page.getByText('You were taken out of this room.').waitFor();
 	await ben.until(() => document.activeElement !== document.body);
 	// Taken out is not kept out.
 	await ben.join(link, 'Ben');
@@ -312,7 +318,8 @@ promise('an owner hears that the link was made anew, and asks for it no sooner',
 	const box = await settings(teacher);
 	await teacher.press('Show the owner link', box);
 	await teacher.page.clock.fastForward(12_000);
-	await teacher.says('for a while');
+	await ben.says('for a while');
+	await teacher.sees('for a while');
 	assert.equal(await teacher.page.evaluate(() => window.tried), 1, 'tried once, when the dialog was opened');
 	await settings(ben);
 	await ben.press('New owner link; the old one is void', ben.dialog);
@@ -446,4 +453,159 @@ promise('a pupil has none of it: not in the page, and not from the server', asyn
 	await teacher.sees('still the same room');
 	assert.deepEqual(await teacher.messages(), ['the teacher\'s own', 'still the same room']);
 	assert.equal(await teacher.page.getByRole('heading', { name: 'Physics 7b' }).count(), 1);
+});
+
+promise('blanks around a password let in and shut out nobody', async (world) => {
+	world.expect(REFUSED);
+	const teacher = await world.teacher();
+	const box = await settings(teacher);
+	await box.getByLabel('New password').fill('sesame ');
+	await box.getByLabel('New password').press('Enter');
+	await teacher.sees('set a password');
+	assert.equal(await box.getByLabel('New password').inputValue(), '', 'it does not stay on the screen');
+	for (const [i, password] of ['sesame', ' sesame '].entries()) {
+		const ben = await world.person();
+		await ben.knock(`${world.base}/#/room/${teacher.room()}`, `Ben ${i}`);
+		await ben.page.getByLabel('Password').fill(password);
+		await ben.page.getByLabel('Password').press('Enter');
+		await ben.text.waitFor();
+	}
+});
+
+promise('what changes under the keyboard or the finger never puts another in its place', async (world) => {
+	const [teacher, anna, bela, cleo] = await classroom(world, 'Anna', 'Bela', 'Cleo');
+	const focused = () => teacher.page.evaluate(() => document.activeElement.textContent + (document.activeElement.ariaLabel || ''));
+	const chip = (n, name) => teacher.page.getByRole('button', { name: `✋ ${n}. ${name}` });
+	for (const [i, who] of [anna, bela, cleo].entries()) {
+		await who.press('Raise hand');
+		await chip(i + 1, ['Anna', 'Bela', 'Cleo'][i]).waitFor();
+	}
+	// Who has the focus keeps it; who is gone leaves it to nobody.
+	await chip(2, 'Bela').focus();
+	await anna.press('Raise hand');
+	await chip(1, 'Bela').waitFor();
+	assert.match(await focused(), /Bela/);
+	await bela.press('Raise hand');
+	await chip(1, 'Cleo').waitFor();
+	await teacher.page.keyboard.press('Enter');
+	// Who taps twice means one.
+	await anna.press('Raise hand');
+	await chip(2, 'Anna').waitFor();
+	await chip(1, 'Cleo').dblclick();
+	await chip(1, 'Anna').waitFor();
+	await bela.press('Raise hand');
+	await chip(2, 'Bela').waitFor();
+
+	// In a dialog the focus stays in the dialog, and what is behind it hears no key.
+	await teacher.page.locator('.title').click();
+	await teacher.dialog.getByRole('button', { name: 'Cleo: More' }).focus();
+	await bela.choose('Leave the room');
+	await bela.press('OK', bela.dialog);
+	await teacher.dialog.getByText('Bela').waitFor({ state: 'detached' });
+	assert.match(await focused(), /Cleo/);
+	await cleo.choose('Leave the room');
+	await cleo.press('OK', cleo.dialog);
+	await teacher.dialog.getByText('Cleo').waitFor({ state: 'detached' });
+	await teacher.page.keyboard.type('hello class');
+	await teacher.page.keyboard.press('Enter');
+	assert.equal(await teacher.page.evaluate(() => Boolean(document.activeElement.closest('[role=dialog]'))), true);
+	assert.equal(await teacher.text.inputValue(), '');
+	assert.equal(await teacher.own.count(), 0);
+});
+
+promise('who is dismissed is no owner again by what is still open or remembered', async (world) => {
+	const [teacher, ben] = await classroom(world, 'Ben');
+	const box = await settings(teacher);
+	await teacher.press('Show the owner link', box);
+	const link = await box.getByLabel(/^Owner link/).inputValue();
+	await escape(teacher);
+	const deputy = await world.person(PHONE);
+	await deputy.join(world.base + '/' + link.slice(link.indexOf('#')), 'Deputy');
+	await ben.sees('⁨Deputy⁩ is now an owner');
+	await deputy.press('More', deputy.page.locator('header'));
+	await toMember(teacher, 'Deputy', 'No longer an owner', true);
+	await deputy.sees('⁨Deputy⁩ is no longer an owner');
+	await deputy.press('Room settings', deputy.dialog);
+	await deputy.page.getByRole('status').getByText('Only an owner').waitFor();
+	await deputy.choose('Leave the room');
+	await deputy.page.getByRole('button', { name: 'Leave the room?', exact: true }).or(deputy.page.getByRole('heading', { name: 'Leave the room?', exact: true })).waitFor();
+	await deputy.press('OK', deputy.dialog);
+	await deputy.page.locator('#create').waitFor();
+	await deputy.page.goto(`${world.base}/#/room/${teacher.room()}`);
+	await deputy.says('a pupil');
+	await teacher.sees('a pupil');
+	assert.equal(await ben.log.getByText('is now an owner').count(), 1);
+});
+
+promise('who is made an owner is muted no more, for nobody', async (world) => {
+	const [teacher, ben, cleo] = await classroom(world, 'Ben', 'Cleo');
+	await teacher.page.locator('.title').click();
+	await teacher.press('Cleo: More', teacher.dialog);
+	await teacher.press('Mute', teacher.dialog);
+	await teacher.press('OK', teacher.dialog);
+	await escape(teacher);
+	await canWrite(cleo, false);
+	await toMember(teacher, 'Cleo', 'Make an owner', true);
+	await canWrite(cleo, true);
+	await ben.page.locator('.title').click();
+	await ben.dialog.getByText('owner · here').nth(1).waitFor();
+	assert.equal(await ben.dialog.getByText('muted').count(), 0);
+});
+
+promise('what somebody said who was taken out is deleted from any of it', async (world) => {
+	const [teacher, ben, cleo] = await classroom(world, 'Ben', 'Cleo');
+	await ben.says('spam one');
+	await ben.says('spam two');
+	await cleo.says('a good one');
+	await toMember(teacher, 'Ben', 'Take out', true);
+	await ben.page.getByText('You were taken out').waitFor();
+	const row = teacher.rows.filter({ hasText: 'spam one' });
+	await row.hover();
+	await teacher.press(/: More$/, row);
+	await teacher.press('Delete all messages', teacher.dialog);
+	await teacher.press('OK', teacher.dialog);
+	await cleo.sees(/deleted all messages of ⁨Ben/);
+	assert.deepEqual(await cleo.messages(), ['a good one']);
+});
+
+promise('who reads what is old stays there when messages above or at the top are deleted', NO_LIMITS, async (world) => {
+	const [teacher, ben, cleo] = await classroom(world, 'Ben', 'Cleo');
+	const room = teacher.room();
+	const crowd = await world.crowd(teacher, 120, (i) => `spam ${i} ` + 'lorem ipsum '.repeat((i * 7) % 20));
+	for (let i = 0; i < 3; i++) {
+		await ben.says(`good ${i}`);
+		await cleo.says(`fine ${i}`);
+	}
+	const spam = await world.crowd(teacher, 60, (i) => `more ${i}`, 'Spam');
+	await world.crowd(teacher, 30, (i) => `rest ${i}`, 'Rest');
+	await teacher.sees('rest 29');
+	// The topmost in view is one of those that go.
+	const top = (text) => teacher.page.evaluate((text) => {
+		const list = document.querySelector('#messages');
+		const row = [...list.querySelectorAll('.row')].find((el) => el.textContent.includes(text));
+		return row && row.getBoundingClientRect().bottom - list.getBoundingClientRect().top;
+	}, text);
+	await eventually('the good ones are in view', async () => {
+		await teacher.page.evaluate(() => { document.querySelector('#messages').scrollTop -= 300; });
+		const y = await top('good 2');
+		return y > 250 && y < 600;
+	});
+	await teacher.page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+	const before = await top('good 2');
+	const { token } = await teacher.page.evaluate(() => JSON.parse(localStorage['parlor.me']));
+	for (const { user } of [crowd, spam]) await world.api(`/rooms/${room}/owner`, { act: 'wipe', user: user.id }, token);
+	await teacher.until(() => !document.querySelector('#messages').textContent.includes('spam'));
+	assert.ok(Math.abs(await top('good 2') - before) < 2, `${before} became ${await top('good 2')}`);
+});
+
+promise('an export that breaks off says so', [...NO_LIMITS, '--durability', 'fast'], async (world) => {
+	world.expect(/net::ERR_/, /WebSocket connection/);
+	const teacher = await world.teacher('Ms Okafor', 'Physics 7b', { base: world.lineBase });
+	await world.crowd(teacher, 300, () => 'lorem ipsum '.repeat(300));
+	const box = await settings(teacher);
+	world.line.pace = 100_000;
+	await Promise.all([teacher.page.waitForResponse(/export/), teacher.press('json', box)]);
+	await world.server.kill();
+	world.line.become('cut');
+	await teacher.page.getByRole('status').getByText('The server does not answer.').waitFor();
 });
