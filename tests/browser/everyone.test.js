@@ -420,6 +420,7 @@ promise('a closed list offers the rooms of --room, and no way to make one', ['--
 	await ben.page.getByRole('heading', { name: 'Class 7b' }).waitFor();
 	assert.equal(await ben.page.locator('#create').count(), 0);
 	await ben.page.getByRole('link', { name: /Art/ }).waitFor();
+	assert.notEqual(await ben.page.locator('nav a').first().evaluate((el) => getComputedStyle(el).backgroundColor), 'rgba(0, 0, 0, 0)', 'a room looks like something to press');
 	await ben.isAccessible('the first screen of a closed server');
 	await ben.page.getByRole('link', { name: /Maths/ }).click();
 	await ben.page.getByLabel('Your name').fill('Ben');
