@@ -80,6 +80,16 @@ impl Calls {
                 from: self.hub.own_address(room, whom, from),
             }),
             Wish::Allow(whom) => plain(Power::Allow(whom)),
+            // As its author does on a socket.
+            Wish::Delete(uuid) => {
+                let act = Act::Delete {
+                    room,
+                    user,
+                    uuid,
+                    recalled: None,
+                };
+                Ok(Step::Do(Box::new(act), Box::new(|_| String::new())))
+            }
             Wish::Wipe(whom) => self.wipe(room, user, whom),
             Wish::Appoint { user: whom, on } => plain(Power::Appoint { user: whom, on }),
             Wish::Link => {

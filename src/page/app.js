@@ -8,7 +8,7 @@ import {board, server, where} from './people.js'
 import * as my from './store.js'
 import {load, room, rooms, view} from './sync.js'
 
-const SOUND_MS = 4000
+const SOUND_MS = 4e3
 let screen, waiting, audio, heard = 0
 /** `#/room/7`, `#/room/7?owner=KEY`, `#/room/7/board` */
 function route(){
@@ -69,7 +69,7 @@ function sound(){
 onhashchange = route
 setInterval(()=>screen.tick?.(), 500)
 onfocus = view.changed
-// What was typed before a reload is sent.
+// Typed before a reload.
 my.outbox().forEach(p=>room(p.room))
 start()
 route()

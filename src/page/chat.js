@@ -9,7 +9,7 @@ import * as my from './store.js'
 import {change, leave, load, members, older, quote, say, typing, view} from './sync.js'
 
 const MAX_CHARS = 4000
-const GROUP_MS = 3e5, phone = matchMedia('(pointer: coarse)').matches
+const GROUP_MS = 3e5, phone = matchMedia('(pointer:coarse)').matches
 /** Without the sentence around it. */
 const ADDRESS = /(\bhttps?:\/\/(?:[.,;:!?*]*(?:\([^\s()]*\)|[^\s<>"'`()、-」！-；？.,;:!?*]))+)/i
 const linked = text=>text.split(ADDRESS).map((part, i)=>(i % 2 ? h('a', {href: part, dir: 'ltr', target: '_blank', rel: 'noreferrer'}, part) : part))
@@ -91,7 +91,7 @@ export function chat(it){
 		if(sees() && it.read()) view.title()
 		hide(end, list.stick)
 		// What scrolling and coming back draw is not news.
-		if(late) hush = Date.now() + 1000
+		if(late) hush = Date.now() + 1e3
 		box.setAttribute('aria-live', list.stick && Date.now() > hush ? 'polite' : 'off')
 		const n = it.unread()
 		end.textContent = '↓ ' + (n ? `${n} ${t('new')}` : t('newest'))
@@ -101,6 +101,7 @@ export function chat(it){
 		while(!it.bySeq.has(seq) && await older(it))
 		list.set(rows())
 		const el = list.show('m' + it.bySeq.get(seq)?.uuid)
+		if(!box.isConnected) return
 		if(!el) return toast(t(net.state === 'online' ? 'noMore' : 'silence'))
 		el.classList.add('found')
 		el.lastChild.focus(calmly)
@@ -134,15 +135,16 @@ export function chat(it){
 	}
 
 	async function go(){
-		const draft = shown
+		const draft = shown, raw = draft.text
 		// No server takes half a character.
-		const words = draft.text.trim().replace(/\p{Cs}/gu, '\ufffd')
+		const words = raw.trim().replace(/\p{Cs}/gu, '\ufffd')
 		if(!words || why.textContent) return
 		if(draft.edit){
 			const res = words === draft.about.text ? {} : await change(it, it.byUuid.get(draft.about.uuid) || draft.about, words)
-			if(res.code || draft.text.trim() !== words) return complain(res)
+			if(res.code || draft.text !== raw) return complain(res)
 		} else {
 			say(it, {text: words, reply: draft.about?.seq})
+			it.read()
 			list.toEnd()
 		}
 		if(shown === draft) show(draft.under || {text: ''})
@@ -202,11 +204,11 @@ export function chat(it){
 		if(bar.dataset.state !== state){
 			bar.dataset.state = state
 			status.textContent = t(state)
-			calm = Date.now() + 2000
+			calm = Date.now() + 2e3
 		}
 		bar.classList.toggle('calm', state === 'online' && Date.now() > calm)
 		const act = {waiting: 'retry', lost: 'close'}[state]
-		seconds.textContent = t(act === 'retry' && 'seconds', Math.ceil((net.retryAt - performance.now()) / 1000))
+		seconds.textContent = t(act === 'retry' && 'seconds', Math.ceil((net.retryAt - performance.now()) / 1e3))
 		hide(now, !act)
 		now.textContent = t(act)
 		judge()
@@ -220,13 +222,11 @@ export function chat(it){
 		hands(it, queue)
 		if(!shown.edit && it.bySeq.get(shown.about?.seq)?.kind === 'deleted') show({...shown, about: null}, true)
 		cite()
-		if(it.loaded){
-			if(!sees() && (it.missed || it.unread())) it.divider = it.unread() ? it.seen : null
-			list.set(rows())
-			if(it.missed && !it.loading){
-				if(list.stick) list.show('new')
-				it.missed = it.cursor < it.goal
-			}
+		if(!sees() && (it.missed || it.unread())) it.divider = it.unread() ? it.seen : null
+		list.set(rows())
+		if(it.loaded && it.missed && !it.loading){
+			if(list.stick) list.show('new')
+			it.missed = it.cursor < it.goal
 		}
 		tick()
 		attend(missed)

@@ -9,7 +9,7 @@ export function h(spec, props, ...children){
 	if(!props || props.constructor !== Object) children.unshift(props)
 	else for(const key in props){
 		if(key.startsWith('on')) el.addEventListener(key.slice(2), props[key])
-		else if(props[key] != null && props[key] !== false) el.setAttribute(key, props[key])
+		else if((props[key] ?? false) !== false) el.setAttribute(key, props[key])
 	}
 	if(classes) el.className = classes.replace(/\./g, ' ')
 	if(id) el.id = id
@@ -22,7 +22,7 @@ export function fill(el, ...children){
 }
 
 export const active = ()=>document.activeElement
-export const controls = el=>[...el.querySelectorAll('a,button,input')]
+export const controls = el=>[...el.querySelectorAll('a,button:enabled,input,textarea')]
 /** Fills `el` if `sig` is another; the focus stays on the same thing, or on none. */
 export function renew(el, sig, draw){
 	if(el.sig === String(sig)) return

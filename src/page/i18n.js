@@ -69,7 +69,7 @@ newPassword|New password|新密码
 open|Remove the password|取消密码
 lock|Locked: nobody new can join|锁定：不允许新成员加入
 quiet|Quiet: only owners write|安静：仅房主可发言
-ownerHint|Owner link: who opens it owns this room.|房主链接：打开它的人即为房主。
+ownerHint|Owner link: who opens it is an owner.|房主链接：打开它的人即为房主。
 void|This owner link is void.|此房主链接已失效。
 bare|Show the owner link|显示房主链接
 anew|New owner link; the old one is void|新的房主链接（旧链接失效）

@@ -35,7 +35,7 @@ export function longList(box, draw, moved){
 		if(scrolled === box.scrollTop && index.has(last?.key)) return last
 		for(const [key, el] of drawn){
 			const y = end(key)
-			if(key[0] === 'm' && y > 0 && index.has(key)) return y - el.offsetHeight < box.clientHeight && {key, y}
+			if(key !== 'top' && y > 0 && index.has(key)) return y - el.offsetHeight < box.clientHeight && {key, y}
 		}
 	}
 

@@ -4,8 +4,8 @@ import {lang} from './i18n.js'
 import * as my from './store.js'
 
 const QUIET_MS = 2e4
-const ANSWER_MS = 8000
-const WAKE_MS = 3000
+const ANSWER_MS = 8e3
+const WAKE_MS = 3e3
 const LONGEST_WAIT_MS = 2e4
 /** state: idle, connecting, online, waiting (until `retryAt`), ended. sync sets its functions. */
 export const net = {state: 'idle'}
@@ -85,7 +85,7 @@ function end(){
 /** With jitter: thirty phones do not come back at one moment. */
 function drop(){
 	stop()
-	const wait = 200 + Math.random() * Math.min(LONGEST_WAIT_MS, 1000 * 2 ** tries++)
+	const wait = 200 + Math.random() * Math.min(LONGEST_WAIT_MS, 1e3 * 2 ** tries++)
 	net.retryAt = now() + wait
 	retry = setTimeout(start, wait)
 	become('waiting')
@@ -99,7 +99,7 @@ export function hurry(){
 setInterval(()=>{
 	if(due && now() > due) drop()
 	else if(!due && now() - heard > QUIET_MS) send({type: 'ping'})
-}, 1000)
+}, 1e3)
 for(const event of ['online', 'offline', 'focus', 'visibilitychange']) addEventListener(event, hurry)
 addEventListener('storage', ()=>net.state === 'online' || start())
 

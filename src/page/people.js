@@ -65,7 +65,6 @@ export function people(it){
 			it.me.owner && sign('member', '⋯', ()=>member(it, m), m.name + ': ' + t('more'), m.id))))
 	}
 	box.live()
-	// No notice tells when a mute ends.
 	members(it)
 }
 /** In a menu: what cannot be undone. */
@@ -75,7 +74,7 @@ function member(it, m){
 	const pupil = !m.owner, mute = minutes=>command(it, 'mute', {user: m.id, minutes})
 	menu(m.name, [
 		pupil && ['mute', ()=>{
-			const box = dialog('mute', t('mute') + ' ' + bidi(m.name), line('minutes', 'minutes', value=>{mute(+value); box.close()}, {inputmode: 'numeric', pattern: '\\d+', value: 5}))
+			const box = dialog('mute', t('mute') + ' ' + bidi(m.name), line('minutes', 'minutes', value=>{mute(+value); box.close()}, {inputmode: 'numeric', pattern: '0*[1-9]\\d*', value: 5}))
 		}],
 		m.muted && ['unmute', ()=>mute(0)],
 		grave(it, m, 'appoint', pupil ? 'appoint' : 'dismiss', {on: pupil}),
@@ -116,7 +115,6 @@ export async function settings(it){
 	box.live = ()=>{
 		const link = key() && linkTo(it, key())
 		if(!it.me.owner) return box.close()
-		// The link may be another.
 		if(told !== it.told) look()
 		rename.elements[0].defaultValue = it.name
 		renew(body, [it.state.locked, it.state.quiet, keptOut.map(({user})=>user), link, bare, it.state.password], ()=>[

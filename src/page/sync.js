@@ -80,7 +80,8 @@ export async function load(it){
 	members(it)
 	pump()
 	// One begins to read where one was.
-	for(let pages = 20; pages-- && it.low > it.seen && await older(it););
+	for(let pages = 60; pages-- && it.low > it.seen && await older(it););
+	it.lost ||= it.gone && it.low > it.seen + 1
 }
 
 export const older = it=>it.loaded && it.more && page(it, it.low)
@@ -121,7 +122,7 @@ let flying, pause
 function pump(){
 	if(flying || pause) return
 	for(const it of rooms.values()){
-		it.pending.forEach(p=>p.failed ||= p.by !== my.by() && {code: 'late'})
+		it.pending.forEach(p=>p.failed ||= p.by !== my.by() && {code: 'late', msg: 1})
 		const item = it.member === 'yes' && it.pending.find(p=>!p.failed)
 		if(!item) continue
 		const {uuid, text, reply} = item
@@ -137,7 +138,7 @@ function answered(frame){
 	if(!frame.code) it.stored(frame)
 	// What it answers was deleted meanwhile.
 	else if(frame.code === 2 && item.reply) delete item.reply
-	else if([7, 9].includes(frame.code)) pause = setTimeout(()=>{pause = 0; pump()}, 1000 * (frame.retryAfter || 1))
+	else if([7, 9].includes(frame.code)) pause = setTimeout(()=>{pause = 0; pump()}, 1e3 * (frame.retryAfter || 1))
 	else it.keep(Object.assign(item, {failed: frame}))
 	changed(it)
 }

@@ -1,6 +1,7 @@
 //! The powers of owners, and raised hands: requests in, answers and frames out. One for both doors.
 
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::model::*;
 use crate::wire::fields::{Fields, need};
@@ -23,6 +24,8 @@ pub enum Wish {
         keep_out: bool,
     },
     Allow(UserNo),
+    /// One message, of whomever.
+    Delete(Uuid),
     Wipe(UserNo),
     Appoint {
         user: UserNo,
@@ -46,6 +49,7 @@ impl Wish {
             Wish::Mute { .. } => "mute",
             Wish::Kick { .. } => "kick",
             Wish::Allow(_) => "allow",
+            Wish::Delete(_) => "delete",
             Wish::Wipe(_) => "wipe",
             Wish::Appoint { .. } => "appoint",
             Wish::Link => "link",
@@ -91,6 +95,7 @@ pub fn wish(fields: &Fields) -> Result<Wish, Refusal> {
             keep_out: fields.flag("keepOut")?.unwrap_or(false),
         },
         "allow" => Wish::Allow(user(fields)?),
+        "delete" => Wish::Delete(need(fields.uuid("uuid")?, "uuid", Want::Uuid)?),
         "wipe" => Wish::Wipe(user(fields)?),
         "appoint" => Wish::Appoint {
             user: user(fields)?,
@@ -266,6 +271,10 @@ mod tests {
                 },
             ),
             (json!({"act":"allow","user":7}), Wish::Allow(user)),
+            (
+                json!({"act":"delete","uuid":Uuid::nil()}),
+                Wish::Delete(Uuid::nil()),
+            ),
             (json!({"act":"wipe","user":7}), Wish::Wipe(user)),
             (
                 json!({"act":"appoint","user":7,"on":true}),
@@ -298,6 +307,8 @@ mod tests {
                 json!({"act":"mute","user":7,"minutes":MAX_MUTE_MINUTES + 1}),
                 "minutes",
             ),
+            (json!({"act":"delete"}), "uuid"),
+            (json!({"act":"delete","uuid":"7"}), "uuid"),
             (json!({"act":"kick","user":0}), "user"),
             (json!({"act":"kick","user":u64::MAX}), "user"),
             (json!({"act":"kick","user":7,"keepOut":"yes"}), "keepOut"),

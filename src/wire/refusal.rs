@@ -320,8 +320,8 @@ fn wanted(want: Want) -> (String, String) {
             );
         }
         Want::Act => (
-            "以下之一：rename、password、lock、quiet、mute、kick、allow、wipe、appoint、link、lower、close、state",
-            "one of rename, password, lock, quiet, mute, kick, allow, wipe, appoint, link, lower, close, state",
+            "以下之一：rename、password、lock、quiet、mute、kick、allow、delete、wipe、appoint、link、lower、close、state",
+            "one of rename, password, lock, quiet, mute, kick, allow, delete, wipe, appoint, link, lower, close, state",
         ),
         Want::User => ("用户编号", "the number of a user"),
         Want::TextOrNull => (

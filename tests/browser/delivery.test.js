@@ -72,6 +72,7 @@ promise('what is typed offline is sent once, after a reload too, and the bar say
 	await anna.page.reload();
 	await anna.isSent();
 	await ben.sees('before the reload');
+	await anna.sees('meanwhile');
 	for (const who of [anna, ben]) assert.deepEqual(await who.messages(), [...all, 'before the reload']);
 	assert.deepEqual(await texts(world, anna), [...all, 'before the reload']);
 });
@@ -494,6 +495,48 @@ promise('who was away while a server that keeps little forgot what was missed is
 	await anna.barIs('online');
 	await anna.says('and on');
 	await ben.sees('and on');
+	// Also who had closed the page.
+	await anna.page.goto('about:blank');
+	for (let i = 1; i <= 12; i++) await ben.says(`missed anew ${i}.`);
+	await world.server.kill('SIGTERM');
+	await world.server.start(['--keep-messages', '5']);
+	await eventually('the oldest are pruned', async () => (await texts(world, ben))[0] === 'missed anew 8.');
+	await anna.page.goto(`${world.lineBase}/#/room/${ben.room()}`);
+	await anna.barIs('lost');
+	await anna.press('Close', anna.bar);
+	await anna.page.reload();
+	await anna.barIs('online');
+});
+
+promise('what is written before the room is there is seen to be under way', async (world) => {
+	world.expect(...UNREACHABLE);
+	const anna = await world.teacher('Anna', 'Physics', { base: world.lineBase });
+	const ben = await world.pupil(anna, 'Ben');
+	await anna.says('before');
+	await anna.page.goto(world.lineBase + '/#/');
+	await anna.page.reload();
+	await anna.page.locator('#create').waitFor();
+	world.line.become('cut');
+	await anna.page.getByRole('link', { name: /Physics/ }).click();
+	await anna.types('written while away');
+	await anna.log.locator('[data-state=sending]').getByText('written while away').waitFor();
+	assert.equal(await anna.log.getByText('begins here').count(), 0, 'nobody knows yet where it begins');
+	world.line.become('open');
+	await ben.sees('written while away');
+	await anna.isSent();
+	assert.deepEqual(await anna.messages(), ['before', 'written while away']);
+});
+
+promise('more than a thousand unread are all counted, and divided off where one had read to', [...NO_LIMITS, '--durability', 'fast'], async (world) => {
+	const anna = await world.teacher('Anna');
+	const ben = await world.pupil(anna, 'Ben');
+	await anna.says('read');
+	await ben.sees('read');
+	await ben.page.goto('about:blank');
+	await world.crowd(anna, 1500);
+	await ben.page.goto(`${world.base}/#/room/${anna.room()}`);
+	await ben.page.evaluate(() => { document.hasFocus = () => false; });
+	await ben.until(() => document.title.startsWith('(1500) '));
 });
 
 promise('who turned away while a first answer was on its way finds the room connected when coming back', async (world) => {
@@ -567,6 +610,27 @@ promise('a line of a few kilobytes a second opens a room with a history, however
 	world.line.pace = 6000;
 	await ben.page.reload();
 	await ben.sees('message 199');
+});
+
+promise('who speaks while what was missed is still coming stays at the end', NO_LIMITS, async (world) => {
+	const anna = await world.teacher('Anna');
+	const ben = await world.pupil(anna, 'Ben', { base: world.lineBase });
+	await anna.says('read');
+	await ben.sees('read');
+	await ben.page.goto('about:blank');
+	await world.crowd(anna, 300);
+	world.line.pace = 30_000;
+	await ben.page.goto(`${world.lineBase}/#/room/${anna.room()}`);
+	await ben.sees('message 299');
+	await ben.says('here I am');
+	world.line.pace = Infinity;
+	await ben.barIs('online');
+	await ben.until(() => {
+		const box = document.querySelector('#messages');
+		return box.scrollHeight - box.scrollTop - box.clientHeight < 2 && !document.querySelector('.unread');
+	});
+	await ben.log.getByText('here I am').waitFor();
+	assert.equal(await ben.page.title(), 'Physics 7b · parlor');
 });
 
 promise('a clock that is set back hides no line that fell silent', async (world) => {

@@ -354,6 +354,7 @@ promise('an edit that fails loses nothing of what was typed', async (world) => {
 promise('what is refused is said in the language of the page', async (world) => {
 	const anna = await world.teacher('Anna', 'Physics', { locale: 'zh-CN' });
 	const toast = anna.page.locator('#toast');
+	await anna.barIs('online');
 	await anna.page.locator('[data-act=more]').click();
 	await anna.page.locator('[data-act=settings]').click();
 	await anna.page.locator('#rename').fill('x'.repeat(65));
@@ -382,6 +383,12 @@ promise('half a character is sent as a sign of its own, and stops nothing', asyn
 	await anna.page.reload();
 	await anna.sees('and on');
 	assert.deepEqual(await anna.messages(), ['cut \ufffd here', 'and on']);
+	await act(anna, 'and on', 'Edit');
+	await anna.text.fill('and \ud83d on');
+	await anna.text.press('Enter');
+	await anna.sees('and \ufffd on');
+	await anna.until(() => !document.querySelector('.context').textContent);
+	assert.equal(await anna.text.inputValue(), '');
 });
 
 promise('the answer to an edit that is shown no more leaves the field alone, and an edit without a change is none', async (world) => {

@@ -113,6 +113,10 @@ promise('the teacher mutes for a time, deletes any message, and all of one perso
 	await teacher.page.locator('.title').click();
 	await teacher.press('Ben: More', teacher.dialog);
 	await teacher.press('Mute', teacher.dialog);
+	// For no time is for nothing: one is told, and may correct it.
+	await teacher.dialog.getByLabel('Minutes').fill('0');
+	await teacher.dialog.getByLabel('Minutes').press('Enter');
+	assert.equal(await teacher.dialog.getByLabel('Minutes').evaluate((el) => el.validity.valid), false);
 	await teacher.dialog.getByLabel('Minutes').fill('2880');
 	await teacher.dialog.getByLabel('Minutes').press('Enter');
 	await teacher.page.keyboard.press('Escape');

@@ -12,6 +12,7 @@ fn every_act(user: u64) -> Vec<Value> {
         json!({"act":"mute","user":user,"minutes":5}),
         json!({"act":"kick","user":user,"keepOut":true}),
         json!({"act":"allow","user":user}),
+        json!({"act":"delete","uuid":"b1946ac9-2492-4d23-b4d6-235c615b2611"}),
         json!({"act":"wipe","user":user}),
         json!({"act":"appoint","user":user,"on":true}),
         json!({"act":"link"}),

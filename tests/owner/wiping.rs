@@ -1,6 +1,6 @@
 //! Wipe: all that one person said, message by message, and one notice.
 
-use super::{class, noticed};
+use super::{class, noticed, try_by};
 use crate::support::texts;
 use serde_json::{Value, json};
 
@@ -48,6 +48,42 @@ fn all_that_one_person_said_is_deleted_and_one_notice_says_so() {
     assert_eq!(again["count"], 0);
     let after = class.teacher.http.get(&path).done(200)["data"].clone();
     assert_eq!(after, page, "nothing happened");
+}
+
+#[test]
+fn an_owner_deletes_one_message_of_anybody_on_either_transport() {
+    let class = class();
+    let (mut ada, mut bob) = class.sockets();
+    let said: Vec<Value> = ["one", "two", "three"]
+        .map(|text| bob.say(class.room(), text)["uuid"].clone())
+        .into();
+    ada.hear(3);
+    let answer = class.acts(json!({"act":"delete","uuid":said[0]}));
+    assert_eq!(answer, json!({"code":0,"msg":"","act":"delete"}));
+    let ask = json!({"type":"owner","room":class.room(),"act":"delete","uuid":said[1]});
+    assert_eq!(ada.ask_past(ask)["code"], 0);
+    for uuid in &said[..2] {
+        let deleted = bob.recv_past("recv");
+        assert_eq!(
+            (&deleted["type"], &deleted["uuid"], &deleted["by"]),
+            (&json!("deleted"), uuid, &json!(class.teacher.id))
+        );
+    }
+    let path = format!("/rooms/{}/messages", class.room());
+    let page = class.teacher.http.get(&path).done(200)["data"].clone();
+    let left: Vec<_> = page
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter(|f| f["type"] == "recv")
+        .map(|f| &f["data"]["data"]["text"])
+        .collect();
+    assert_eq!(left, ["three"]);
+    // Another time changes nothing, and what nobody said is not there.
+    class.acts(json!({"act":"delete","uuid":said[0]}));
+    let nothing = json!({"act":"delete","uuid":"b1946ac9-2492-4d23-b4d6-235c615b2611"});
+    try_by(&class.teacher, nothing).failed(404, 3);
+    bob.nothing_more();
 }
 
 #[test]
