@@ -99,9 +99,9 @@ export function chat(it){
 
 	async function jump(seq){
 		while(!it.bySeq.has(seq) && await older(it))
+		if(!box.isConnected) return
 		list.set(rows())
 		const el = list.show('m' + it.bySeq.get(seq)?.uuid)
-		if(!box.isConnected) return
 		if(!el) return toast(t(net.state === 'online' ? 'noMore' : 'silence'))
 		el.classList.add('found')
 		el.lastChild.focus(calmly)

@@ -55,8 +55,10 @@ promise('what is typed offline is sent once, after a reload too, and the bar say
 	await anna.types('and this');
 	await anna.own.getByRole('img', { name: 'sending' }).nth(1).waitFor();
 	await ben.says('meanwhile');
+	await anna.bar.getByRole('button', { name: 'Retry' }).waitFor();
 	world.line.become('open');
-	await anna.bar.getByRole('button').click();
+	// It may try by itself in this very moment, which takes the button away.
+	await anna.bar.locator('button').evaluate((el) => el.click());
 	await anna.isSent();
 	await anna.barIs('online');
 	await anna.page.getByText('Caught up').waitFor();
