@@ -5,8 +5,9 @@ CARGO ?= cargo
 ARGS ?=
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
+RELEASE := $(abspath $(TARGET))/release/parlor
 
-.PHONY: build run test browser screens power-loss conformance fuzz bench lint deny tools clean
+.PHONY: build run test programs rust browser screens power-loss conformance fuzz bench lint deny tools clean
 
 build:
 	$(CARGO) build --release --locked
@@ -14,14 +15,22 @@ build:
 run:
 	@$(CARGO) run --release --locked -- $(ARGS)
 
+# Both processors are kept busy: what waits for clocks and lines (rust) is tested beside what computes (browser). What
+# each prints comes when it ends.
+test: tools
+	$(MAKE) -j2 build programs
+	PARLOR="$(RELEASE)" $(MAKE) -j2 --output-sync=target rust browser
+
+programs: lint
+	$(CARGO) test --locked --no-run
+
 # The attacks (tests/attacks) are made on the release binary.
-test: tools lint build
-	PARLOR_RELEASE="$(abspath $(TARGET))/release/parlor" $(CARGO) test --locked
-	$(MAKE) browser
+rust: build
+	PARLOR_RELEASE="$(RELEASE)" $(CARGO) test --locked
 
 # The page in Chromium: the tests of tests/browser, or one of them: make browser ONLY=teacher
 browser: tools $(TARGET)/browser/installed
-	$(CARGO) build --locked
+	test -n "$$PARLOR" || $(CARGO) build --locked
 	TARGET="$(abspath $(TARGET))" node --test $(foreach file,$(or $(ONLY),*),tests/browser/$(file).test.js)
 
 # What README shows of the page, drawn anew into .github/screens.

@@ -90,7 +90,7 @@ function page(it, before){
 	return it.loading ||= ask(it, 'history', {before, limit: PAGE}).then(res=>{
 		it.loading = null
 		if(!res.code) it.page(res)
-		else if([3, 4].includes(res.code)) it.out('no')
+		else if([3, 4].includes(res.code)) it.out()
 		if(res.code !== -1) changed(it)
 		return !res.code
 	})

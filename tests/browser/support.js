@@ -28,8 +28,15 @@ export const PHONE = { viewport: { width: 360, height: 740 }, hasTouch: true, is
 export const LAPTOP = { viewport: { width: 1280, height: 800 } };
 export const NO_LIMITS = ['--user-rate', '0', '--room-rate', '0'];
 
+/** The popups of an address bar that nobody sees are two renderers more for each window: 40 % of what the suite costs.
+ * The list takes the place of Playwright's, so what matters of that is in it. */
+const WITHOUT = ['WebUIOmniboxPopup', 'WebUIOmniboxAimPopup', 'AvoidUnnecessaryBeforeUnloadCheckSync', 'BoundaryEventDispatchTracksNodeRemoval',
+	'DestroyProfileOnBrowserClose', 'HttpsUpgrades', 'OptimizationHints', 'PaintHolding', 'RenderDocument', 'ThirdPartyStoragePartitioning', 'Translate'];
 /** A container's /dev/shm is often too small for Chromium. */
-export const launch = (...args) => chromium.launch({ executablePath: process.env.CHROMIUM || '/usr/bin/chromium', args: ['--disable-dev-shm-usage', ...args] });
+export const launch = (...args) => chromium.launch({
+	executablePath: process.env.CHROMIUM || '/usr/bin/chromium',
+	args: ['--disable-dev-shm-usage', '--disable-gpu', '--disable-features=' + WITHOUT, ...args],
+});
 
 let browser;
 after(() => browser?.close());

@@ -45,7 +45,7 @@ promise('the teacher renames, sets and removes a password, locks, and asks for q
 	await ben.sees('named the room');
 	await ben.page.getByRole('heading', { name: 'Chemistry' }).waitFor();
 	// What a door is told of it is up to a second old.
-	await eventually('it is listed by its new name', async () => (await (await fetch(world.base + '/where')).json()).rooms[0].name === 'Chemistry');
+	await eventually('it is listed by its new name', async () => (await (await fetch(world.base + '/where')).json()).rooms[0]?.name === 'Chemistry');
 
 	await box.getByRole('switch', { name: /^Quiet/ }).check();
 	await ben.sees('quiet, only owners write');
@@ -305,6 +305,23 @@ promise('what owners see follows what another owner does, and a link that was ma
 	await settings(ben);
 	await toMember(teacher, 'Ben', 'No longer an owner', true);
 	await ben.page.getByRole('dialog').waitFor({ state: 'detached' });
+});
+
+promise('who is taken out is told so, however late the page draws it', async (world) => {
+	const teacher = await world.teacher();
+	const ben = await world.person();
+	await ben.make('Another room, so that the line stays', 'Ben');
+	await ben.page.goto(`${world.base}/#/room/${teacher.room()}`);
+	await teacher.sees('Ben');
+	await ben.barIs('online');
+	// What the open room asks for meanwhile is refused, and that is no news.
+	await ben.page.evaluate(() => {
+		const later = setTimeout;
+		window.setTimeout = (act, ms, ...rest) => later(act, ms === 16 ? 1500 : ms, ...rest);
+	});
+	await toMember(teacher, 'Ben', 'Take out and keep out', true);
+	await ben.page.getByText('You were taken out of this room.').waitFor();
+	assert.equal(await ben.page.getByText(/keeps you out/).count(), 0);
 });
 
 promise('an owner hears that the link was made anew, and asks for it no sooner', async (world) => {
