@@ -407,8 +407,10 @@ fn a_disk_that_stalls_delays_the_answer_and_nothing_else() {
     let fault = Fault::begin(&class.server, SYNC, "delay_enter=4s", None);
     let since = Instant::now();
     class.adas.begin_say(room, "late");
-    let health = class.server.client().get("/healthz");
-    assert_eq!(health.status, 503, "healthz: {}", health.body);
+    // As soon as the message has reached the disk.
+    until("healthz says that the disk hangs", || {
+        class.server.client().get("/healthz").status == 503
+    });
     assert_eq!(class.room(), before);
     class.bobs.nothing_more();
     class.cleo.call("/room/heartbeat").data();

@@ -80,7 +80,7 @@ promise('what one wrote outlives a reload, and being taken out of the room, and 
 	const [{ token }, { id }] = await Promise.all([anna, ben].map((who) => who.page.evaluate(() => JSON.parse(localStorage['parlor.me']))));
 	await world.api(`/rooms/${anna.room()}/owner`, { act: 'kick', user: id }, token);
 	world.line.become('open');
-	await ben.bar.getByRole('button').click();
+	await ben.isBack();
 	const unsent = ben.page.getByLabel('not sent');
 	await unsent.waitFor();
 	assert.equal(await unsent.inputValue(), 'said to nobody\n\nhalf another');

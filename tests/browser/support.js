@@ -355,6 +355,21 @@ class Person {
 		await this.page.waitForFunction(what, arg, { timeout: WITHIN });
 	}
 
+	/** What was scrolled or turned has been drawn. */
+	async isDrawn() {
+		await this.page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+	}
+
+	/** Waits long before it tries again by itself, so that what the bar says meanwhile can be looked at, and pressed. */
+	async isPatient() {
+		await this.page.evaluate(() => { Math.random = () => 60; });
+	}
+
+	/** The browser says that the network is back: whoever waits tries at once. */
+	async isBack() {
+		await this.page.evaluate(() => dispatchEvent(new Event('online')));
+	}
+
 	/** 'connecting', 'waiting', 'catching', 'online', 'lost'. */
 	async barIs(state) {
 		await this.page.locator(`#bar[data-state=${state}]`).waitFor({ state: 'attached' });

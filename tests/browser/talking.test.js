@@ -335,7 +335,7 @@ promise('an edit that fails loses nothing of what was typed', async (world) => {
 	await ben.page.getByText('The server does not answer.').waitFor();
 	assert.equal(await ben.text.inputValue(), 'second text');
 	world.line.become('open');
-	await ben.bar.getByRole('button').click();
+	await ben.isBack();
 	await ben.barIs('online');
 	await ben.text.press('Enter');
 	await anna.sees('second text');
@@ -461,10 +461,9 @@ promise('turning the phone keeps the place', NO_LIMITS, async (world) => {
 	await world.crowd(anna, 120, (i) => `message ${i} ` + 'lorem ipsum '.repeat((i * 7) % 12));
 	const ben = await world.pupil(anna, 'Ben', PHONE);
 	await ben.sees('message 119');
-	await eventually('further up', async () => {
-		await ben.page.evaluate(() => { document.querySelector('#messages').scrollTop = 600; });
-		return ben.page.getByRole('button', { name: /↓/ }).isVisible();
-	});
+	await eventually('further up', async () => await ben.page.getByRole('button', { name: /↓/ }).isVisible()
+		|| ben.page.evaluate(() => { document.querySelector('#messages').scrollTop = 600; }));
+	await ben.isDrawn();
 	const first = () => ben.page.evaluate(() => {
 		const top = document.querySelector('#messages').getBoundingClientRect().top;
 		return [...document.querySelectorAll('.row')].find((el) => el.getBoundingClientRect().bottom > top + 1).textContent.match(/message (\d+)/)[1];
@@ -478,7 +477,7 @@ promise('turning the phone keeps the place', NO_LIMITS, async (world) => {
 	for (const [width, height] of [[740, 360], [360, 740]]) {
 		await ben.page.setViewportSize({ width, height });
 		await ben.until((width) => document.querySelector('#messages').clientWidth <= width && innerWidth === width, width);
-		await ben.page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+		await ben.isDrawn();
 		assert.ok(await inView(before), `${before} is still in view`);
 	}
 });
