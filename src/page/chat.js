@@ -12,19 +12,17 @@ const MAX_CHARS = 4000
 const GROUP_MS = 3e5, phone = matchMedia('(pointer:coarse)').matches
 /** Without the sentence around it. */
 const ADDRESS = /(\bhttps?:\/\/(?:[.,;:!?*]*(?:\([^\s()]*\)|[^\s<>"'`()、-」！-；？.,;:!?*]))+)/i
-const linked = text=>text.split(ADDRESS).map((part, i)=>(i % 2 ? h('a', {href: part, dir: 'ltr', target: '_blank', rel: 'noreferrer'}, part) : part))
-const snippet = (text = '')=>(text.length > 90 ? text.slice(0, 90) + '…' : text)
+const linked = text=>text.split(ADDRESS).map((part, i)=>i % 2 ? h('a', {href: part, dir: 'ltr', target: '_blank', rel: 'noreferrer'}, part) : part)
+const snippet = (text = '')=>text.length > 90 ? text.slice(0, 90) + '…' : text
 const said = ({name, text})=>[name && h('bdi', name), ' ', h('span', snippet(text) || t('noMore'))]
 
 function told(it, all){
 	const {kind, frame, by} = all[0]
 	if(kind === 'deleted') return t(by ? 'deleted+' : kind, all.length, bidi(it.faces[by]?.name || t('owner')))
-	const names = [...new Set(all.map(e=>bidi(e.user.name)))]
+	const names = [...new Set(all.map(e=>bidi(e.user.name)))], {notice, to, target = {}, on, until} = frame
 	const who = names.slice(0, 3).join(', ') + (names.length > 3 ? ' +' + (names.length - 3) : '')
-	const {notice, to, target = {}, on, until} = frame
 	if(!notice) return t(kind, who)
-	const sense = on === false || until === null ? '-' : '+'
-	return t(notice + sense, who, bidi(to || target.name), until && when(millis(until)))
+	return t(notice + (on === false || until === null ? '-' : '+'), who, bidi(to || target.name), until && when(millis(until)))
 }
 
 export function chat(it){
@@ -35,8 +33,7 @@ export function chat(it){
 		const all = [{key: 'top', spec: '.note', sig: t(it.more ? 'catching' : it.gone ? 'lost' : 'begins', bidi(it.name))}]
 		const {id} = it.me
 		let before = {}, date, divided
-		const push = row=>(before = {}, all.push(row), row)
-		const item = entry=>{
+		const push = row=>(before = {}, all.push(row), row), item = entry=>{
 			const {kind, seq, sent, sender, text, by} = entry, own = sender === id
 			if(sent && dayOf(sent) !== date) push({key: 'd' + (seq || entry.uuid), spec: '.day', sig: day(date = dayOf(sent))})
 			if(it.divider !== null && !divided && seq > it.divider && text && !own) divided = push({key: 'new', spec: '.unread', sig: t('new')})
@@ -127,8 +124,7 @@ export function chat(it){
 	}
 	/** Why this cannot be sent. */
 	function judge(){
-		const over = [...text.value].length - MAX_CHARS
-		const silent = it.me.muted ? t('mutedYou', when(millis(it.me.muted))) : it.state.quiet && !it.me.owner && t('quiet')
+		const over = [...text.value].length - MAX_CHARS, silent = it.me.muted ? t('mutedYou', when(millis(it.me.muted))) : it.state.quiet && !it.me.owner && t('quiet')
 		renew(why, silent || t(over > 0 && 'tooLong', over), ()=>why.sig)
 		text.readOnly = silent
 		text.setAttribute('aria-disabled', !!silent)
@@ -166,15 +162,14 @@ export function chat(it){
 	/** An answer to `about`, or its new text. */
 	const write = (about, edit)=>show(shown.edit || edit ? {text: edit ? about.text : '', about, edit, under: shown} : {...shown, about})
 
-	async function find(value){
+	async function find(value, form, page = {next: 1e15}){
 		const hits = []
-		let page = {next: 1e15}
 		do {
 			page = await call(`/rooms/${it.id}/search?q=${encodeURIComponent(value)}&before=${page.next}`)
 			hits.push(...(page.data || []))
 		} while(page.more && hits.length < 50)
 		if(!hits[0]) return complain(page) || toast(t('nothing'))
-		menu(value, hits.map(({data: d})=>['hit', ()=>{closeAll(); jump(d.seq)}, false, `${bidi(d.name)}, ${day(millis(d.sent))}: ${bidi(snippet(d.data.text))}`]))
+		menu(value, [...hits.map(({data: d})=>['hit', ()=>{closeAll(); jump(d.seq)}, false, `${bidi(d.name)}, ${day(millis(d.sent))}: ${bidi(snippet(d.data.text))}`]), page.more && ['more', ()=>find(value, form, page)]])
 	}
 
 	const title = btn('people', ()=>people(it), '', 'title'), raised = ()=>it.hands.includes(it.me.id)

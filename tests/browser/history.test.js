@@ -172,6 +172,27 @@ promise('search finds an old message, and leads to it', [...NO_LIMITS, '--durabi
 	assert.equal(empty, 0, 'nothing is asked for nothing');
 	const { top, bottom } = await found.evaluate((el) => el.getBoundingClientRect().toJSON());
 	assert.ok(top > 40 && bottom < 800, `in view: ${top} to ${bottom}`);
+	// Of many the newest are shown, and the others on demand.
+	await teacher.choose('Search');
+	await teacher.dialog.getByRole('textbox').fill('hay 1');
+	await teacher.dialog.getByRole('textbox').press('Enter');
+	const hits = () => teacher.dialog.locator('[data-act=hit]').allTextContents();
+	const all = [];
+	const more = teacher.dialog.getByRole('button', { name: 'More', exact: true });
+	for (;;) {
+		await teacher.dialog.locator('[data-act=hit]').first().waitFor();
+		all.push(...await hits());
+		if (!await more.count()) break;
+		await more.click();
+		await teacher.until((last) => ![...document.querySelectorAll('[data-act=hit]')].some((el) => el.textContent === last), all.at(-1));
+	}
+	const numbers = all.map((text) => Number(text.match(/hay (\d+)/)[1]));
+	const wanted = Array.from({ length: 1000 }, (_, i) => i).filter((i) => String(i).startsWith('1') && i !== 17);
+	assert.deepEqual(numbers, wanted.reverse());
+	for (let n; (n = await teacher.page.getByRole('dialog').count());) {
+		await teacher.page.keyboard.press('Escape');
+		await teacher.until((n) => document.querySelectorAll('[role=dialog]').length < n, n);
+	}
 	await teacher.choose('Search');
 	await teacher.dialog.getByRole('textbox').fill('haystack');
 	await teacher.dialog.getByRole('textbox').press('Enter');
