@@ -830,9 +830,9 @@ fn what_was_deleted_or_edited_away_is_found_nowhere() {
 
 #[test]
 fn a_quiet_minute_takes_what_was_deleted_out_of_the_log_also_after_a_crash() {
-    // A minute of this parlor is half a second.
+    // A minute of this parlor is three seconds, and the time in which a request has to come half a second.
     let library = format!("LD_PRELOAD={}", libfaketime());
-    let fast = ["env", &library, "FAKETIME=+0 x120"];
+    let fast = ["env", &library, "FAKETIME=+0 x20"];
     let args = ["--user-rate", "0", "--idle", "100000"];
     for crash in [false, true] {
         let mut server = Server::start_under(&fast, &args);

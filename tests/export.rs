@@ -271,7 +271,7 @@ fn what_cannot_be_exported_is_said() {
 
 #[test]
 fn the_attendance_says_who_was_there_from_when_to_when() {
-    let server = Server::start(&["--data", "none", "--idle", "1"]);
+    let server = Server::start(&["--data", "none", "--idle", "3"]);
     let http = server.client();
     let ada = account(&http, "Ada");
     let room = ada.make_room(json!({"name":"Physics"}));
@@ -533,7 +533,7 @@ fn who_stalls_in_an_export_is_cut_off_and_costs_nobody_else() {
         ada.fetch(json!({"after":MANY,"limit":1}));
         slowest = slowest.max(asked.elapsed());
     }
-    assert!(slowest < Duration::from_secs(2), "{slowest:?}");
+    assert!(slowest < Duration::from_secs(5), "{slowest:?}");
     let mut whole = String::new();
     let mut other = export_of(&server, &ada, "csv");
     other.read_to_string(&mut whole).expect("another export");

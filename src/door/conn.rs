@@ -157,8 +157,8 @@ impl Conn {
     }
 
     /// Writes a whole answer, without its content where the request was HEAD. True: the connection
-    /// stays open for the next request. False, or an error: it is over. `answer` must know its
-    /// length, as `from_data` and `from_string` make it.
+    /// stays open for the next request. False: it is over, and `part` ends it. An error: it is over.
+    /// `answer` must know its length, as `from_data` and `from_string` make it.
     pub fn answer(&mut self, request: &Request, answer: Answer) -> io::Result<bool> {
         let keep = request.keep_alive && !self.over && !self.stopping();
         let connection = match keep {
@@ -170,16 +170,13 @@ impl Conn {
         self.over = true;
         let bytes = print(answer, request.method == Method::Head, connection)?;
         self.write(&bytes, Instant::now() + WRITE_DEADLINE)?;
-        if !keep {
-            self.part();
-        }
         self.over = !keep;
         Ok(keep)
     }
 
     /// Writes an answer whose content comes piece by piece, none of it held longer than it takes to
-    /// be written. As in `answer`, true means that the connection stays open. A client whose answer
-    /// breaks off sees that: it is reset, and never gets an end.
+    /// be written. As in `answer`, true means that the connection stays open, and false that `part`
+    /// ends it. A client whose answer breaks off sees that: it is reset, and never gets an end.
     pub fn stream(
         &mut self,
         request: &Request,
@@ -220,9 +217,6 @@ impl Conn {
             // connection would be the end of the content.
             let _ = SockRef::from(&*self.stream).set_linger(Some(Duration::ZERO));
             return Err(error);
-        }
-        if !keep {
-            self.part();
         }
         self.over = !keep;
         Ok(keep)
@@ -375,8 +369,8 @@ impl Conn {
         }
     }
 
-    /// After the last answer: lingers only where the client has sent more.
-    fn part(&self) {
+    /// After the last answer: lingers only where the client has sent more, for up to `LINGER`.
+    pub fn part(&self) {
         if self.buffer.is_empty() && !matches!(self.ahead(), Ahead::Bytes) {
             // Fails only where the peer is gone already.
             let _ = self.stream.shutdown(Shutdown::Write);

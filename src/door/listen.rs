@@ -269,6 +269,7 @@ mod tests {
                     .answer(&request, Answer::from_string(request.path.clone()))
                     .unwrap_or(false)
                 {
+                    conn.part();
                     break;
                 }
             }

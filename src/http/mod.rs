@@ -182,8 +182,10 @@ fn answer_all(site: &Arc<Site>, conn: &mut Conn) -> Option<Request> {
                 // Until the next request it stands for nobody but the proxy.
                 let peer = conn.peer().ip();
                 conn.stand_for(peer);
+                // Before the client sees the end, and asks for more on another connection.
                 served.drain.into_iter().for_each(Drain::handed);
                 if !keep {
+                    conn.part();
                     return None;
                 }
             }

@@ -86,7 +86,9 @@ fn open(mut conn: Conn, request: Request) -> Option<(Arc<Socket>, Reader, Place)
                 keep_alive: false,
                 ..request
             };
-            let _ = conn.answer(&request, answer);
+            if conn.answer(&request, answer).is_ok() {
+                conn.part();
+            }
             return None;
         }
     };

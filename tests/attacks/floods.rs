@@ -2,7 +2,7 @@
 //! classroom is one; nobody is refused for what others do.
 
 use crate::raw::{connect, get, rest, send, status};
-use crate::support::{DEADLINE, Http, PASSWORD, Reply, Server, account, create, join};
+use crate::support::{DEADLINE, Http, PASSWORD, Reply, Server, account, create, join, until};
 use crate::vitals::{ALLOCATOR_KEEPS, Vitals};
 use serde_json::json;
 use std::net::TcpStream;
@@ -79,7 +79,7 @@ fn guessing_from_many_addresses_delays_a_room_and_an_account_and_locks_nobody_ou
     let right = json!({"roomId":elsewhere.room_id,"roomPassword":"sesame"});
     let (joined, took) = timed("/room/join", right);
     joined.data();
-    assert!(took < Duration::from_secs(2), "waited {took:?}");
+    assert!(took < Duration::from_secs(5), "waited {took:?}");
 }
 
 #[test]
@@ -250,7 +250,12 @@ fn who_answers_no_ping_for_75_s_is_cut_and_who_does_is_not() {
     let ada = create(&http, json!({}));
     let bob = join(&http, &ada.room_id);
     let mut adas = server.login(&ada.token);
-    let before = Vitals::of(&server);
+    let mut before = Vitals::of(&server);
+    until("who called over HTTP is gone", || {
+        std::thread::sleep(Duration::from_millis(500));
+        let last = std::mem::replace(&mut before, Vitals::of(&server));
+        last.descriptors == before.descriptors
+    });
     let silent = server.login(&bob.token);
     let opened = Instant::now();
     // Reading answers pings; nothing is to come.

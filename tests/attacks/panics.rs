@@ -39,9 +39,8 @@ fn a_panic_in_a_connection_costs_that_connection_and_nobody_else() {
     adas.say(ada.room, "still here");
     bob.with_token().call("/room/heartbeat").data();
     server.login(&bob.token);
-    let log = server.stderr();
     for line in ["the connection ended by a panic", "a panic while serving"] {
-        assert!(log.contains(line), "the log says so: {line}");
+        until("the log says so", || server.stderr().contains(line));
     }
 }
 
@@ -96,14 +95,14 @@ fn healthz_gives_up_on_a_scribe_that_does_not_answer_after_a_second() {
     let ada = create(&http, json!({}));
     let mut ws = server.login(&ada.token);
     ws.say(ada.room, "before");
-    let stalled = Fault::begin(&server, "fsync,fdatasync", "delay_enter=5s");
+    let stalled = Fault::begin(&server, "fsync,fdatasync", "delay_enter=8s");
     ws.begin_say(ada.room, "late");
     let since = Instant::now();
     until("the scribe waits for the disk", || {
         let asked = Instant::now();
         let status = get(server.http, "/healthz");
         let took = asked.elapsed();
-        assert!(took < Duration::from_secs(3), "healthz took {took:?}");
+        assert!(took < Duration::from_secs(5), "healthz took {took:?}");
         status == Some(503)
     });
     assert!(since.elapsed() < DEADLINE);

@@ -237,7 +237,7 @@ fn more_than_60_wrong_passwords_a_minute_from_one_address_are_too_fast() {
         )
     };
     (0..50).for_each(|_| drop(wrong().refused(403, "wrong_password")));
-    refused_at_last(30, wrong);
+    refused_at_last(150, wrong);
     let elsewhere = create(&http, json!({"roomPassword":"sesame"}));
     http.post(
         "/room/join",

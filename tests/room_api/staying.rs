@@ -68,7 +68,7 @@ fn a_request_asked_again_is_a_heartbeat() {
 
 #[test]
 fn a_member_without_a_call_for_the_idle_time_shows_as_offline_without_a_notice() {
-    let server = Server::start(&["--idle", "2"]);
+    let server = Server::start(&["--idle", "4"]);
     let http = server.client();
     let ada = create(&http, json!({"userName":"Ada"}));
     let watcher = join(&http, &ada.room_id);
@@ -96,7 +96,7 @@ fn a_member_without_a_call_for_the_idle_time_shows_as_offline_without_a_notice()
 
 #[test]
 fn a_guest_silent_for_the_hold_time_leaves_with_a_notice_and_an_account_stays() {
-    let server = Server::start(&["--data", "none", "--hold", "2"]);
+    let server = Server::start(&["--data", "none", "--hold", "5"]);
     let http = server.client();
     let ada = create(&http, json!({}));
     let account = account(&http, "Account");

@@ -102,8 +102,8 @@ fn the_fifth_failed_attempt_is_the_last() {
 #[test]
 fn a_socket_that_does_not_log_in_is_closed_after_10_seconds() {
     let server = server();
-    let mut ws = server.socket();
     let start = Instant::now();
+    let mut ws = server.socket();
     ws.send_json(json!({"type":"auth","token":"x"})); // an attempt gives no more time
     assert_eq!(ws.closed_within(Duration::from_secs(14)), 1008);
     assert!(

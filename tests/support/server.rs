@@ -226,7 +226,8 @@ impl Server {
     /// Starts again with the same arguments, on new ports; stops it first where it still runs.
     pub fn restart(&mut self) {
         if self.process.running() {
-            self.stop();
+            self.signal("TERM");
+            assert_eq!(self.ended().code(), Some(0), "exit code after SIGTERM");
         }
         println!("-- restart --");
         self.process = Process::spawn(&self.prefix, &self.args, self.dir.path());
