@@ -15,11 +15,11 @@ build:
 run:
 	@$(CARGO) run --release --locked -- $(ARGS)
 
-# Both processors are kept busy: what waits for clocks and lines (rust) is tested beside what computes (browser). What
-# each prints comes when it ends.
+# Both processors are kept busy: what waits for clocks and lines (rust) is tested beside what computes (browser,
+# conformance). What each prints comes when it ends.
 test: tools
 	$(MAKE) -j2 build programs
-	PARLOR="$(RELEASE)" $(MAKE) -j2 --output-sync=target rust browser
+	PARLOR="$(RELEASE)" $(MAKE) -j3 --output-sync=target rust browser conformance
 
 programs: lint
 	$(CARGO) test --locked --no-run
