@@ -461,17 +461,16 @@ promise('what was missed is divided off where one had read to, and counted until
 	await starts('few 0.');
 	await titled('Physics · parlor');
 	// Who reads what is old stays there.
-	const place = (by) => anna.page.evaluate(async (by) => {
+	const place = () => anna.page.evaluate(() => {
 		const list = document.querySelector('#messages');
-		list.scrollTop -= by;
-		for (let i = 0; i < 4; i++) await new Promise(requestAnimationFrame);
 		const row = [...list.querySelectorAll('.row')].find((el) => el.getBoundingClientRect().top > list.getBoundingClientRect().top);
 		return [row.dataset.uuid, Math.round(row.getBoundingClientRect().bottom)];
-	}, by);
-	const old = await place(2000);
+	});
+	await anna.scrollsUp(2000);
+	const old = await place();
 	await sleeps(() => missed(3, 'later'));
 	await titled('(3) Physics · parlor');
-	assert.deepEqual(await place(0), old);
+	assert.deepEqual(await place(), old);
 });
 
 promise('who was away while a server that keeps little forgot what was missed is told so', async (world) => {

@@ -43,6 +43,7 @@ promise('in a room of 5,000 messages the place stays put, the document small, an
 
 async function readsUpwards(ben, teacher) {
 	const numbers = async () => (await ben.messages()).map((text) => Number(text.match(/message (\d+)/)[1]));
+	await ben.scrollsUp(600);
 	const [start] = await numbers();
 	for (let i = 0; i < 60; i++) {
 		const strayed = await scrolled(ben, 600);

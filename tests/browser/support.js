@@ -360,6 +360,13 @@ class Person {
 		await this.page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
 	}
 
+	/** Reads what is older. Who scrolls in the moment in which something is drawn scrolls again. */
+	async scrollsUp(by) {
+		await eventually('the end is out of view', async () => await this.page.getByRole('button', { name: /^↓/ }).isVisible()
+			|| this.page.evaluate((by) => { document.querySelector('#messages').scrollTop -= by; }, by));
+		await this.isDrawn();
+	}
+
 	/** Waits long before it tries again by itself, so that what the bar says meanwhile can be looked at, and pressed. */
 	async isPatient() {
 		await this.page.evaluate(() => { Math.random = () => 60; });
