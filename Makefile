@@ -7,7 +7,7 @@ ARGS ?=
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 RELEASE := $(abspath $(TARGET))/release/parlor
 
-.PHONY: build run test programs rust browser screens power-loss conformance fuzz bench lint deny tools clean
+.PHONY: build run test programs rust quiet browser screens power-loss conformance fuzz bench lint deny tools clean
 
 build:
 	$(CARGO) build --release --locked
@@ -16,17 +16,25 @@ run:
 	@$(CARGO) run --release --locked -- $(ARGS)
 
 # Both processors are kept busy: what waits for clocks and lines (rust) is tested beside what computes (browser,
-# conformance). What each prints comes when it ends.
+# conformance). What each prints comes when it ends. How long others wait is measured at last, with nothing beside it.
 test: tools
 	$(MAKE) -j2 build programs
 	PARLOR="$(RELEASE)" $(MAKE) -j3 --output-sync=target rust browser conformance
+	$(MAKE) quiet
 
 programs: lint
 	$(CARGO) test --locked --no-run
 
+QUIET := attacks attendance export
+TESTS := $(basename $(notdir $(wildcard tests/*.rs))) $(patsubst tests/%/main.rs,%,$(wildcard tests/*/main.rs))
+
+rust:
+	$(CARGO) test --locked --lib --bins $(addprefix --test ,$(filter-out $(QUIET),$(TESTS)))
+	$(CARGO) test --locked --doc
+
 # The attacks (tests/attacks) are made on the release binary.
-rust: build
-	PARLOR_RELEASE="$(RELEASE)" $(CARGO) test --locked
+quiet: build
+	PARLOR_RELEASE="$(RELEASE)" $(CARGO) test --locked $(addprefix --test ,$(QUIET))
 
 # The page in Chromium: the tests of tests/browser, or one of them: make browser ONLY=teacher
 browser: tools $(TARGET)/browser/installed

@@ -12,8 +12,8 @@ use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// After the cause has ended: a second (issue 5, point 4), and what two busy cores may add.
-const BACK_WITHIN: Duration = Duration::from_secs(3);
+/// After the cause has ended (issue 5, point 4).
+const BACK_WITHIN: Duration = Duration::from_secs(1);
 
 /// strace at a running parlor, letting calls fail until it is dropped.
 pub struct Fault(Child);
